@@ -1,0 +1,1 @@
+"""Evaluation: held-out problems, judged strictly and leniently, with intervals."""

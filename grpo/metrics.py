@@ -1,0 +1,34 @@
+"""metrics.jsonl: a line a step, cut back to a checkpoint's offset when a run resumes."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class MetricsFile:
+    """Appends lines of JSON to `path`.
+
+    A number that is not finite is written as null: NaN is no JSON, and readers choke on it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    @property
+    def offset(self) -> int:
+        """Bytes written so far."""
+        return self.path.stat().st_size
+
+    def rewind(self, offset: int) -> None:
+        """Forget everything after `offset`: lines of steps that no checkpoint remembers."""
+        with self.path.open("r+b") as file:
+            file.truncate(offset)
+
+    def append(self, stage: str, step: int, values: Mapping[str, float]) -> None:
+        """Write one step's metrics."""
+        finite = {k: v if math.isfinite(v) else None for k, v in values.items()}
+        with self.path.open("a") as file:
+            file.write(json.dumps({"stage": stage, "step": step, **finite}) + "\n")

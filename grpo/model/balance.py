@@ -1,0 +1,90 @@
+"""Balancing experts without an auxiliary loss: watch the routers, move their biases.
+
+After a step the bias of an expert that had more than its share of tokens goes down by gamma and
+that of one that had less goes up (V3, 2.1.2). The bias chooses experts; it never weighs them.
+"""
+
+# L = layers with experts, E = experts, B = sequences, T = tokens
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3TopkRouter
+
+
+class RouterWatch:
+    """Counts where the routers of some modules send real tokens, and their sequence balance.
+
+    `load_LE` accumulates over forwards until `reset`; `balance` is the differentiable
+    sequence-wise balance loss of the last watched forward, summed over layers.
+    """
+
+    def __init__(self, *modules: nn.Module) -> None:
+        self.routers = [
+            part for m in modules for part in m.modules() if isinstance(part, DeepseekV3TopkRouter)
+        ]
+        for layer, router in enumerate(self.routers):
+            router.register_forward_hook(self._hook(layer))
+        self.mask_BT: Tensor | None = None
+        self.balance: Tensor | float = 0.0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the counts."""
+        experts = self.routers[0].num_experts if self.routers else 0
+        self.load_LE = torch.zeros(len(self.routers), experts)
+
+    @contextmanager
+    def watching(self, mask_BT: Tensor) -> Iterator[None]:
+        """Watch the forwards inside; only tokens where `mask_BT` is true count."""
+        self.mask_BT, self.balance = mask_BT, 0.0
+        try:
+            yield
+        finally:
+            self.mask_BT = None
+
+    def _hook(self, layer: int):  # type: ignore[no-untyped-def]
+        def hook(router: DeepseekV3TopkRouter, _args: object, output: tuple[Tensor, ...]) -> None:
+            if self.mask_BT is None:
+                return
+            logits, _, chosen = output
+            experts = router.num_experts
+            hit_BTE = torch.zeros_like(logits).scatter_(1, chosen, 1.0)
+            hit_BTE = hit_BTE.view(*self.mask_BT.shape, experts) * self.mask_BT[..., None]
+            self.load_LE[layer] += hit_BTE.detach().sum((0, 1)).to(self.load_LE.device)
+            if torch.is_grad_enabled():
+                score_BTE = logits.sigmoid().view(hit_BTE.shape)
+                self.balance = self.balance + sequence_balance(
+                    score_BTE, hit_BTE, self.mask_BT, router.top_k
+                )
+
+        return hook
+
+
+def sequence_balance(score_BTE: Tensor, hit_BTE: Tensor, mask_BT: Tensor, top_k: int) -> Tensor:
+    """Mean over sequences of sum_i f_i P_i (V3 eq. 17-20), one layer.
+
+    f_i = E/(K T) x tokens of the sequence that chose i; P_i = mean over its tokens of the
+    normalised score. 1 when perfectly even.
+    """
+    tokens_B1 = mask_BT.sum(1, keepdim=True).clamp(min=1)
+    f_BE = hit_BTE.sum(1) * score_BTE.shape[-1] / (top_k * tokens_B1)
+    share_BTE = score_BTE / score_BTE.sum(-1, keepdim=True)
+    p_BE = (share_BTE * mask_BT[..., None]).sum(1) / tokens_B1
+    return (f_BE * p_BE).sum(-1).mean()
+
+
+@torch.no_grad()
+def move_biases(watch: RouterWatch, gamma: float) -> None:
+    """b_i += gamma x sign(mean load - load_i), each layer by its own load."""
+    for router, load_E in zip(watch.routers, watch.load_LE, strict=True):
+        step = gamma * torch.sign(load_E.mean() - load_E)
+        router.e_score_correction_bias += step.to(router.e_score_correction_bias.device)
+
+
+def max_violation(load_LE: Tensor) -> float:
+    """MaxVio: the largest (max load - mean load) / mean load of any layer; 0 is balance."""
+    mean_L = load_LE.mean(-1).clamp(min=1e-9)
+    return float(((load_LE.max(-1).values - mean_L) / mean_L).max())

@@ -1,0 +1,142 @@
+"""Log-probability of each token, and the entropy it was drawn with, without holding the logits.
+
+The logits of a batch, [N, V], are by far the largest tensor of a language model's update. Here a
+chunk of tokens at a time is projected, reduced and forgotten, and backward projects it again.
+Leaves out softcapped and otherwise scaled logits, which DeepSeek, Llama and Qwen heads lack.
+"""
+
+# Shapes: N tokens of the batch in one row, C tokens of a chunk, D model width, V vocabulary.
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+def chunked_logprobs(
+    hidden_ND: Tensor,
+    head_weight_VD: Tensor,
+    targets_N: Tensor,
+    *,
+    temperature: float = 1.0,
+    chunk: int = 1024,
+    bias: Tensor | None = None,
+    entropy: bool = True,
+    entropy_grad: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """(logprobs_N, entropy_N) in nats of `softmax((hidden @ head.T + bias) / temperature)`.
+
+    `hidden_ND[i]` is the state that predicts `targets_N[i]`. The temperature must be the sampler's,
+    or the ratio of the two policies is wrong. Float32 from the projection on, whatever the inputs'
+    dtype and any autocast (float64 inputs stay float64). Neither pass holds more than [chunk, V]
+    logits, besides float32 copies of a head of lower precision and of its gradient, [V, D] each.
+    On a GPU `torch.set_float32_matmul_precision("high")` puts the products on tensor cores.
+
+    Where the head is sharded (FSDP), call this inside the wrapped module's forward.
+
+    Gradient flows through logprobs_N to hidden, head and bias, and through entropy_N only with
+    `entropy_grad`. With `entropy` False entropy_N is NaN: not computed must not read as a number.
+    """
+    outputs: tuple[Tensor, Tensor] = _ChunkedLogprobs.apply(  # type: ignore[no-untyped-call]
+        hidden_ND, head_weight_VD, bias, targets_N, temperature, chunk, entropy, entropy_grad
+    )
+    return outputs
+
+
+class _ChunkedLogprobs(torch.autograd.Function):
+    """With z the logits, t the temperature, p the softmax of z / t, y the target, H the entropy:
+
+    d log p_y / dz_j = ([j = y] - p_j) / t        dH / dz_j = -p_j (log p_j + H) / t
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden_ND: Tensor,
+        weight_VD: Tensor,
+        bias_V: Tensor | None,
+        targets_N: Tensor,
+        temperature: float,
+        chunk: int,
+        entropy: bool,
+        entropy_grad: bool,
+    ) -> tuple[Tensor, Tensor]:
+        head = _Head.of(hidden_ND, weight_VD, bias_V, temperature)
+        logprobs_N = hidden_ND.new_empty(len(hidden_ND), dtype=head.weight_VD.dtype)
+        entropy_N = torch.full_like(logprobs_N, torch.nan)
+        for rows in _chunks(len(hidden_ND), chunk):
+            logp_CV = head.logprobs(hidden_ND[rows])
+            logprobs_N[rows] = logp_CV.gather(1, targets_N[rows, None]).squeeze(1)
+            if entropy or entropy_grad:
+                entropy_N[rows] = logp_CV.exp().mul_(logp_CV).sum(dim=1).neg_()
+        ctx.save_for_backward(hidden_ND, weight_VD, bias_V, targets_N, entropy_N)
+        ctx.temperature, ctx.chunk, ctx.entropy_grad = temperature, chunk, entropy_grad
+        if not entropy_grad:
+            ctx.mark_non_differentiable(entropy_N)
+        return logprobs_N, entropy_N
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_logprobs_N: Tensor, grad_entropy_N: Tensor) -> tuple[Any, ...]:
+        hidden_ND, weight_VD, bias_V, targets_N, entropy_N = ctx.saved_tensors
+        head = _Head.of(hidden_ND, weight_VD, bias_V, ctx.temperature)
+        grads = _Gradients(head, hidden_ND, wanted=ctx.needs_input_grad[:3])
+        for rows in _chunks(len(hidden_ND), ctx.chunk):
+            logp_CV = head.logprobs(hidden_ND[rows])
+            grad_C1 = grad_logprobs_N[rows, None]
+            grad_CV = logp_CV.exp().neg_()
+            if ctx.entropy_grad:
+                logp_CV.add_(entropy_N[rows, None]).mul_(grad_entropy_N[rows, None])
+                grad_CV.mul_(logp_CV.add_(grad_C1))
+            else:
+                grad_CV.mul_(grad_C1)
+            grad_CV.scatter_add_(1, targets_N[rows, None], grad_C1).div_(ctx.temperature)
+            grads.add(rows, hidden_ND[rows], grad_CV)
+        return grads.hidden_ND, grads.weight_VD, grads.bias_V, None, None, None, None, None
+
+
+class _Head(NamedTuple):
+    """The projection to the vocabulary, in the dtype that all the arithmetic here is done in."""
+
+    weight_VD: Tensor
+    bias_V: Tensor | None
+    temperature: float
+
+    @classmethod
+    def of(
+        cls, hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None, temperature: float
+    ) -> "_Head":
+        dtype = torch.promote_types(hidden_ND.dtype, torch.float32)
+        return cls(weight_VD.to(dtype), None if bias_V is None else bias_V.to(dtype), temperature)
+
+    def logprobs(self, hidden_CD: Tensor) -> Tensor:
+        with torch.autocast(hidden_CD.device.type, enabled=False):
+            logits_CV = F.linear(hidden_CD.to(self.weight_VD.dtype), self.weight_VD, self.bias_V)
+        return F.log_softmax(logits_CV.div_(self.temperature), dim=1)
+
+
+class _Gradients:
+    """Sums over chunks, in the head's dtype; None for an input that wants no gradient."""
+
+    def __init__(self, head: _Head, hidden_ND: Tensor, *, wanted: tuple[bool, ...]) -> None:
+        self._head = head
+        hidden, weight, bias = wanted
+        self.hidden_ND = torch.empty_like(hidden_ND) if hidden else None
+        self.weight_VD = torch.zeros_like(head.weight_VD) if weight else None
+        self.bias_V = torch.zeros_like(head.bias_V) if bias and head.bias_V is not None else None
+
+    def add(self, rows: slice, hidden_CD: Tensor, grad_CV: Tensor) -> None:
+        with torch.autocast(grad_CV.device.type, enabled=False):
+            if self.hidden_ND is not None:
+                self.hidden_ND[rows] = (grad_CV @ self._head.weight_VD).to(hidden_CD.dtype)
+            if self.weight_VD is not None:
+                self.weight_VD.addmm_(grad_CV.T, hidden_CD.to(grad_CV.dtype))
+            if self.bias_V is not None:
+                self.bias_V.add_(grad_CV.sum(dim=0))
+
+
+def _chunks(length: int, chunk: int) -> Iterator[slice]:
+    return (slice(start, start + chunk) for start in range(0, length, chunk))

@@ -1,0 +1,1 @@
+"""Recipes: every knob of a run, typed and frozen, loadable without torch."""

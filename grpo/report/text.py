@@ -1,0 +1,27 @@
+"""Completions as text on a page: shortened in the middle, tags set apart, all of it escaped."""
+
+import re
+
+from markupsafe import Markup, escape
+
+TAGS = re.compile(r"(</?(?:think|answer)>)")
+
+
+def shortened(text: str, limit: int) -> str:
+    """`text`, or its head and tail of `limit` characters together and a word on what is missing.
+
+    The tail is kept because that is where the answer stands.
+    """
+    if len(text) <= limit:
+        return text
+    head, tail = limit - limit // 3, limit // 3
+    return f"{text[:head]}\n[… {len(text) - head - tail:,} characters left out …]\n{text[-tail:]}"
+
+
+def marked(text: str) -> Markup:
+    """`text` escaped, with the tags of thought and answer wrapped for the style sheet."""
+    if not text.strip():
+        return Markup('<span class="tag">(nothing)</span>')
+    tag = Markup('<span class="tag">{}</span>')
+    pieces = enumerate(TAGS.split(text))
+    return Markup("").join(tag.format(piece) if i % 2 else escape(piece) for i, piece in pieces)

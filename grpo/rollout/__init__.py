@@ -1,0 +1,1 @@
+"""Rollouts: problems to scored groups, on disk before anything learns from them."""

@@ -1,0 +1,114 @@
+"""A rollout as a Parquet file: one row a completion, readable with `datasets`, exact on return.
+
+What is read back equals what was written, number for number: a resumed run learns from the file
+what the run before it would have learnt. Columns of the problems that are not plain are left out.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from grpo.checkpoint.atomic import atomic_write
+from grpo.types import Completion, Group, Judgement, Rollout
+from grpo_data.problem import Problem
+
+# Log-probabilities are float64: the shortest type that gives back what a sampler handed us.
+SCHEMA = pa.schema(
+    [
+        ("step", pa.int64()),
+        ("group", pa.int64()),
+        ("sample", pa.int64()),
+        ("problem_id", pa.string()),
+        ("question", pa.string()),
+        ("answer", pa.string()),
+        ("key", pa.string()),
+        ("columns", pa.string()),
+        ("prompt", pa.string()),
+        ("completion", pa.string()),
+        ("reward", pa.float64()),
+        ("advantage", pa.float64()),
+        ("parts", pa.string()),
+        ("outcomes", pa.string()),
+        ("finish_reason", pa.string()),
+        ("prompt_ids", pa.list_(pa.int64())),
+        ("token_ids", pa.list_(pa.int64())),
+        ("logprobs", pa.list_(pa.float64())),
+    ]
+)
+
+
+def write_rollout(path: Path, rollout: Rollout, advantages: Sequence[Sequence[float]]) -> None:
+    """Write `rollout` whole or not at all; `advantages` are [groups, G], for the reader's eye.
+
+    Beside the columns of SCHEMA each reward has a `reward/NAME` and an `outcome/NAME` column.
+    """
+    rows = list(_rows(rollout, advantages))
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    for name in rollout.groups[0].judgements[0].parts:
+        parts = [judgement.parts[name] for g in rollout.groups for judgement in g.judgements]
+        outcomes = [
+            judgement.outcomes.get(name) for g in rollout.groups for judgement in g.judgements
+        ]
+        table = table.append_column(f"reward/{name}", pa.array(parts, pa.float64()))
+        table = table.append_column(f"outcome/{name}", pa.array(outcomes, pa.string()))
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    atomic_write(path, sink.getvalue().to_pybytes())
+
+
+def read_rollout(path: Path) -> Rollout:
+    """The rollout that was written at `path`."""
+    rows = pq.read_table(path, columns=SCHEMA.names).to_pylist()
+    groups = [list(members) for _, members in groupby(rows, key=lambda row: row["group"])]
+    return Rollout(rows[0]["step"], tuple(_group(members) for members in groups))
+
+
+def _rows(rollout: Rollout, advantages: Sequence[Sequence[float]]) -> Iterator[dict[str, Any]]:
+    for number, (group, scores) in enumerate(zip(rollout.groups, advantages, strict=True)):
+        problem = group.problem
+        members = zip(group.completions, group.judgements, scores, strict=True)
+        for sample, (completion, judgement, advantage) in enumerate(members):
+            yield {
+                "step": rollout.step,
+                "group": number,
+                "sample": sample,
+                "problem_id": problem.id,
+                "question": problem.question,
+                "answer": problem.answer,
+                "key": problem.key,
+                "columns": json.dumps(dict(problem.columns), ensure_ascii=False, default=str),
+                "prompt": group.prompt,
+                "completion": completion.text,
+                "reward": judgement.reward,
+                "advantage": advantage,
+                "parts": json.dumps(dict(judgement.parts)),
+                "outcomes": json.dumps(dict(judgement.outcomes)),
+                "finish_reason": completion.finish_reason,
+                "prompt_ids": group.prompt_ids,
+                "token_ids": completion.token_ids,
+                "logprobs": completion.logprobs,
+            }
+
+
+def _group(rows: Sequence[dict[str, Any]]) -> Group:
+    first = rows[0]
+    problem = Problem(
+        first["problem_id"],
+        first["question"],
+        first["answer"],
+        first["key"],
+        json.loads(first["columns"]),
+    )
+    completions = tuple(
+        Completion(r["completion"], tuple(r["token_ids"]), tuple(r["logprobs"]), r["finish_reason"])
+        for r in rows
+    )
+    judgements = tuple(
+        Judgement(r["reward"], json.loads(r["parts"]), json.loads(r["outcomes"])) for r in rows
+    )
+    return Group(problem, first["prompt"], tuple(first["prompt_ids"]), completions, judgements)

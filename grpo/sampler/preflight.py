@@ -1,0 +1,102 @@
+"""What is known to go wrong between a checkpoint and vLLM, said before an engine starts.
+
+Only what would fail obscurely or, worse, sample from a bent model in silence; anything else is
+left to vLLM's own checks.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from grpo.errors import UserError
+from grpo.recipe.sections import SamplerConfig
+
+CPU_HEAD_SIZES = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256, 512)
+_MLA_MODELS = ("deepseek_v2", "deepseek_v3")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The checkpoint's config.json; raises UserError where there is none."""
+    file = Path(folder) / "config.json"
+    if not file.is_file():
+        raise UserError(f"no checkpoint to sample from: {file} does not exist")
+    values: dict[str, Any] = json.loads(file.read_text())
+    return values
+
+
+def model_dtype(values: dict[str, Any]) -> str:
+    """The dtype the checkpoint was saved in; transformers' own default is float32."""
+    dtype = values.get("dtype") or values.get("torch_dtype") or "float32"
+    return str(dtype).removeprefix("torch.")
+
+
+def refuse(values: dict[str, Any], config: SamplerConfig, *, cpu: bool) -> None:
+    """Raises UserError, naming the key and the cure, where vLLM would fail or mislead.
+
+    `values` is the checkpoint's config.json; `cpu` says whether the engine will run on one.
+    """
+    _refuse_draft(values, config)
+    _refuse_router(values)
+    if cpu:
+        _refuse_rope(values)
+        _refuse_head_size(values)
+
+
+def _refuse_router(values: dict[str, Any]) -> None:
+    method = values.get("topk_method")
+    if values.get("model_type") == "deepseek_v3" and method != "noaux_tc":
+        raise UserError(
+            f"config.json has topk_method={method!r}: vLLM would not load the router's bias "
+            '(e_score_correction_bias); write "topk_method": "noaux_tc" into it'
+        )
+
+
+def _refuse_rope(values: dict[str, Any]) -> None:
+    if values.get("model_type") not in _MLA_MODELS:
+        return
+    rope = values.get("rope_parameters") or values.get("rope_scaling") or {}
+    kind = rope.get("rope_type") or rope.get("type") or "default"
+    if kind == "default":
+        raise UserError(
+            "config.json has rope_type 'default': vLLM's CPU rotary kernel gives this model wrong "
+            "logits without an error; give it YaRN parameters (rope_type yarn), as DeepSeek-V3 "
+            "has them, or take sampler.engine=plain"
+        )
+
+
+def _refuse_head_size(values: dict[str, Any]) -> None:
+    size, keys = _head_size(values)
+    if size is not None and size not in CPU_HEAD_SIZES:
+        sizes = ", ".join(map(str, CPU_HEAD_SIZES))
+        raise UserError(
+            f"config.json has {keys} = {size}: vLLM's CPU attention takes heads of {sizes}; "
+            "change it, or take sampler.engine=plain"
+        )
+
+
+def _head_size(values: dict[str, Any]) -> tuple[int | None, str]:
+    if values.get("model_type") in _MLA_MODELS:
+        size = values.get("qk_nope_head_dim", 128) + values.get("qk_rope_head_dim", 64)
+        return size, "qk_nope_head_dim + qk_rope_head_dim"
+    if values.get("head_dim"):
+        return values["head_dim"], "head_dim"
+    if values.get("hidden_size") and values.get("num_attention_heads"):
+        size = values["hidden_size"] // values["num_attention_heads"]
+        return size, "hidden_size / num_attention_heads"
+    return None, ""
+
+
+def _refuse_draft(values: dict[str, Any], config: SamplerConfig) -> None:
+    if not config.draft_tokens:
+        return
+    if not values.get("num_nextn_predict_layers"):
+        raise UserError(
+            f"sampler.draft_tokens={config.draft_tokens}, but the checkpoint has no MTP layer "
+            "(num_nextn_predict_layers in config.json): set sampler.draft_tokens=0"
+        )
+    if config.tensor_parallel_size > 1:
+        raise UserError(
+            f"sampler.draft_tokens={config.draft_tokens} with sampler.tensor_parallel_size="
+            f"{config.tensor_parallel_size}: the draft can be checked on one GPU only; "
+            "set one of the two to its default"
+        )

@@ -1,0 +1,50 @@
+"""The sampler's protocol: draw completions, take new weights, let go of the machine.
+
+Nothing here says how: `plain` is slow and right, `vllm` is fast and checked against the trainer.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from grpo.recipe.sections import Sampling
+from grpo.types import Completion, Request
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Weights: TypeAlias = "Iterable[tuple[str, Tensor]]"
+
+
+class Sampler(Protocol):
+    """An engine that holds a copy of the policy and draws from it."""
+
+    @property
+    def dtype(self) -> str:
+        """The dtype the engine computes in, e.g. "float32": what a parity bound depends on."""
+        ...
+
+    def sample(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        """One completion a request, in the order of the requests.
+
+        The tokens depend on the request's prompt and seed alone, never on its neighbours. A
+        completion ends at `sampling.max_tokens` or where prompt and completion fill the engine's
+        `max_model_len`. Raises UserError for a prompt that leaves no room, ValueError for an
+        empty one.
+        """
+        ...
+
+    def sync(self, weights: Weights, draft: Weights = ()) -> None:
+        """Takes the trainer's weights, all of them, under the names of the checkpoint files.
+
+        `draft` are those of the MTP layer (model.layers.N.*), needed where the engine runs one.
+        Whatever was computed with the old weights is dropped.
+        """
+        ...
+
+    def metrics(self) -> Mapping[str, float]:
+        """What the engine counted since the last call, by metric name; may be empty."""
+        ...
+
+    def close(self) -> None:
+        """Frees the engine's memory; further calls are errors, a second close is not."""
+        ...

@@ -1,0 +1,151 @@
+"""The fast sampler: vLLM in this process, weights pushed in place, every push accounted for.
+
+Public vLLM only; what is not public is in vllm_adapter.py. Whether the pushed policy is the
+trainer's is for the parity gate to say, which needs the trainer's numbers.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import safe_open
+from torch import Tensor
+
+from grpo.recipe.sections import SamplerConfig, Sampling
+from grpo.sampler import preflight
+from grpo.sampler.isolation import own_randomness
+from grpo.sampler.parity import draft_gate
+from grpo.sampler.protocol import Weights
+from grpo.sampler.tokens import checkpoint_eos, end_tokens, room, texts
+from grpo.sampler.vllm_adapter import Engine, on_cpu
+from grpo.types import Completion, Request
+
+if TYPE_CHECKING:
+    from vllm import RequestOutput, SamplingParams
+
+
+class VllmSampler:
+    """A vLLM engine on a checkpoint folder; one at a time in a process.
+
+    Same seeds, same tokens and log-probabilities: in another process, beside other requests, and
+    after a sync with the same weights. Raises UserError where the checkpoint cannot be sampled
+    faithfully.
+    """
+
+    _running: "VllmSampler | None" = None
+
+    def __init__(self, checkpoint: Path, config: SamplerConfig) -> None:
+        if VllmSampler._running is not None:
+            raise RuntimeError("a vLLM engine is already running in this process: close it first")
+        self._folder, self._config = Path(checkpoint), config
+        values = preflight.read_config(self._folder)
+        preflight.refuse(values, config, cpu=on_cpu())
+        self.dtype: str = config.dtype or preflight.model_dtype(values)
+        self._target, self._draft = self._split(values.get("num_hidden_layers"))
+        self._engine = Engine(self._folder, config, self.dtype)
+        VllmSampler._running = self
+        self._tokenizer: Any = self._engine.llm.get_tokenizer()
+        self._ends = end_tokens(self._tokenizer, checkpoint_eos(self._folder))
+        self._counted = (0, 0)
+        if config.draft_tokens:
+            self._prove_draft_reload()
+
+    def sample(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        """See the protocol. Prompts that do not fit into a batch together wait for the next."""
+        prompts: Any = [{"prompt_token_ids": list(r.prompt_ids)} for r in requests]
+        params = [self._params(request, sampling) for request in requests]
+        with own_randomness(), self._engine.sampling():
+            outputs = self._engine.llm.generate(prompts, params, use_tqdm=False)
+        ids = [tuple(output.outputs[0].token_ids) for output in outputs]
+        read = texts(self._tokenizer, ids, self._ends)
+        return [_completion(*parts) for parts in zip(read, ids, outputs, strict=True)]
+
+    def _params(self, request: Request, sampling: Sampling) -> "SamplingParams":
+        from vllm import SamplingParams
+
+        return SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            max_tokens=room(request, sampling, self._config.max_model_len),
+            seed=request.seed,
+            logprobs=0,
+            stop=list(sampling.stop),
+            stop_token_ids=sorted(self._ends),
+            skip_special_tokens=False,
+            # Text is decoded here in one batch; vLLM needs it only to look for stop texts.
+            detokenize=bool(sampling.stop),
+        )
+
+    def sync(self, weights: Weights, draft: Weights = ()) -> None:
+        """See the protocol. Raises ValueError where the push leaves a tensor of the checkpoint
+        out, ParityError where the draft does not hold what was pushed."""
+        pushed: set[str] = set()
+        self._engine.push(_noting(weights, pushed))
+        _require(self._target, pushed)
+        if self._config.draft_tokens:
+            self._sync_draft(list(draft))
+        self._engine.drop_prefix_cache()
+
+    def _sync_draft(self, draft: list[tuple[str, Tensor]]) -> None:
+        _require(self._draft, {name for name, _ in draft})
+        self._engine.push_draft(draft)
+        draft_gate(self._engine.expected_draft_values(draft), self._engine.draft_values())
+
+    def _prove_draft_reload(self) -> None:
+        """Pushes the checkpoint's own draft: a sync must leave it as a fresh load laid it out."""
+        try:
+            fresh = self._engine.draft_layout()
+            self._sync_draft([(n, w) for n, w in self._tensors() if n in self._draft])
+            draft_gate(fresh, self._engine.draft_layout(), "weights, packed again by a sync,")
+        except BaseException:
+            self.close()
+            raise
+
+    def metrics(self) -> Mapping[str, float]:
+        """Share of the draft's tokens that the policy accepted since the last call, if any."""
+        if not self._config.draft_tokens:
+            return {}
+        now = self._engine.draft_counts()
+        proposed, accepted = (n - b for n, b in zip(now, self._counted, strict=True))
+        self._counted = now
+        return {"sampler/draft_acceptance": accepted / proposed} if proposed else {}
+
+    def close(self) -> None:
+        """Frees the engine's memory and lets another engine start."""
+        if VllmSampler._running is self:
+            VllmSampler._running = None
+            self._engine.close()
+
+    def _split(self, layers: int | None) -> tuple[frozenset[str], frozenset[str]]:
+        """The checkpoint's tensor names: the policy's, and those of its MTP layer, layer N."""
+        names = frozenset(name for name, _ in self._tensors(values=False))
+        draft = frozenset(n for n in names if n.startswith(f"model.layers.{layers}."))
+        return names - draft, draft
+
+    def _tensors(self, *, values: bool = True) -> Iterator[tuple[str, Any]]:
+        for path in sorted(self._folder.glob("*.safetensors")):
+            with safe_open(path, framework="pt") as file:
+                for name in sorted(file.keys()):
+                    yield name, file.get_tensor(name) if values else None
+
+
+def _noting(weights: Iterable[tuple[str, Tensor]], names: set[str]) -> Weights:
+    for name, weight in weights:
+        names.add(name)
+        yield name, weight.detach()
+
+
+def _require(names: set[str], pushed: set[str]) -> None:
+    if missing := sorted(names - pushed):
+        raise ValueError(
+            f"the sync left {len(missing)} of the checkpoint's {len(names)} tensors out, which "
+            f"would go stale in the sampler; the first is {missing[0]}"
+        )
+
+
+def _completion(text: str, ids: tuple[int, ...], output: "RequestOutput") -> Completion:
+    drawn = output.outputs[0]
+    steps: Any = drawn.logprobs
+    logprobs = tuple(step[token].logprob for step, token in zip(steps, ids, strict=True))
+    return Completion(text, ids, logprobs, str(drawn.finish_reason))

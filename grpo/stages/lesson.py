@@ -1,0 +1,155 @@
+"""What a rollout teaches: its live completions with advantages, old and reference log-probs.
+
+Groups of equal reward teach nothing and never reach the model; they still count in the
+denominators, so that skipping them does not raise what the others weigh.
+"""
+
+# P = groups, G = completions a group, B = this process's completions, T = completion tokens
+
+import random
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from grpo.objective import (
+    GrpoObjective,
+    PolicyBatch,
+    dead_groups,
+    group_advantages,
+    importance_weights,
+    kl_shaped_rewards,
+)
+from grpo.recipe.stages import Rl
+from grpo.rollout.rewards import rewards_PG
+from grpo.train.batches import padded
+from grpo.train.policy import Policy, Reference, score
+from grpo.train.sequences import Sequences
+from grpo.types import Completion, Rollout
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """This process's rows of a rollout, and which of them each minibatch takes.
+
+    >>> Lesson(sequences, batch, minibatches=((0, 3), (1, 2)), metrics={"sampling/...": 1e-6})
+    """
+
+    sequences: Sequences
+    batch: PolicyBatch
+    minibatches: tuple[tuple[int, ...], ...]
+    metrics: dict[str, float]
+
+
+def objective_of(stage: Rl) -> GrpoObjective:
+    """The stage's objective; a KL that goes into the reward leaves the loss."""
+    knobs = stage.objective
+    return GrpoObjective(
+        max_completion_length=stage.sampling.max_tokens,
+        loss=knobs.loss,
+        clip_low=knobs.clip_low,
+        clip_high=knobs.clip_high,
+        dual=knobs.dual,
+        beta=knobs.beta if knobs.kl_in == "loss" else 0.0,
+        kl=knobs.kl,
+        kl_bias_correction=knobs.use_bias_correction_kl,
+        entropy_coef=knobs.entropy_coef,
+    )
+
+
+class Teacher:
+    """Turns rollouts into lessons for a policy."""
+
+    def __init__(self, stage: Rl, policy: Policy, reference: Reference | None, seed: int) -> None:
+        self._stage, self._policy, self._reference, self._seed = stage, policy, reference, seed
+
+    def lesson(self, rollout: Rollout) -> Lesson | None:
+        """The rollout's lesson, or None where every group is dead."""
+        completions = [c for group in rollout.groups for c in group.completions]
+        prompts = [group.prompt_ids for group in rollout.groups for _ in group.completions]
+        rewards = self._rewards_PG(rollout, prompts, completions)
+        advantages_B = group_advantages(rewards, scale=self._stage.objective.scale).flatten()
+        live = (~dead_groups(rewards)).repeat_interleave(rewards.shape[1]).nonzero().flatten()
+        if not len(live):
+            return None
+        split = self._split(live.tolist(), rollout.step)
+        rows = [row for minibatch in split for row in minibatch]
+        ends = [len(minibatch) for minibatch in split]
+        sequences = Sequences([prompts[i] for i in rows], [completions[i].token_ids for i in rows])
+        batch, metrics = self._batch(
+            sequences, [completions[i] for i in rows], advantages_B[rows], completions
+        )
+        return Lesson(sequences, batch, _ranges(ends), metrics)
+
+    def _split(self, live: list[int], step: int) -> list[list[int]]:
+        """The live rows dealt to minibatches at random, this process's part of each.
+
+        A process left without rows takes the first one, whose gradient is then counted twice in
+        one step: it happens only where a minibatch has fewer completions than processes.
+        """
+        random.Random(f"minibatches:{self._seed}:{step}").shuffle(live)
+        dealt = [live[m :: self._stage.minibatches] for m in range(self._stage.minibatches)]
+        world = self._policy.accelerator
+        mine = slice(world.process_index, None, world.num_processes)
+        return [minibatch[mine] or minibatch[:1] for minibatch in dealt if minibatch]
+
+    def _batch(
+        self,
+        sequences: Sequences,
+        drawn: list[Completion],
+        advantages_B: Tensor,
+        everything: list[Completion],
+    ) -> tuple[PolicyBatch, dict[str, float]]:
+        mask_BT = sequences.mask_BT
+        old_BT = self._score(self._policy.module, sequences)
+        sampler_BT = padded([c.logprobs for c in drawn], 0.0, torch.float32)
+        knobs = self._stage.objective
+        correction_BT, metrics = importance_weights(
+            old_BT,
+            sampler_BT,
+            mask_BT,
+            mode=knobs.correction,
+            level=knobs.correction_level,
+            cap=knobs.correction_cap,
+        )
+        minibatches = self._stage.minibatches
+        weights_BT = objective_of(self._stage).weights(
+            mask_BT,
+            total_sequences=len(everything) / minibatches,
+            total_tokens=sum(len(c.token_ids) for c in everything) / minibatches,
+        )
+        reference_BT = self._reference and self._score(self._reference.module, sequences)
+        return PolicyBatch(
+            mask_BT, weights_BT, old_BT, advantages_B, reference_BT, correction_BT
+        ), metrics
+
+    def _rewards_PG(
+        self, rollout: Rollout, prompts: list[tuple[int, ...]], completions: list[Completion]
+    ) -> Tensor:
+        """The rewards, with the KL taken off them where the recipe puts it there."""
+        rewards = rewards_PG(rollout)
+        if self._reference is None or self._stage.objective.kl_in == "loss":
+            return rewards
+        sequences = Sequences(prompts, [c.token_ids for c in completions])
+        return kl_shaped_rewards(
+            rewards.flatten(),
+            self._score(self._policy.module, sequences),
+            self._score(self._reference.module, sequences),
+            sequences.mask_BT,
+            beta=self._stage.objective.beta,
+            kind=self._stage.objective.kl,
+        ).view_as(rewards)
+
+    def _score(self, module: torch.nn.Module, sequences: Sequences) -> Tensor:
+        return score(
+            module,
+            sequences,
+            temperature=self._stage.sampling.temperature,
+            budget=self._stage.tokens_per_microbatch,
+            device=self._policy.accelerator.device,
+        )
+
+
+def _ranges(sizes: list[int]) -> tuple[tuple[int, ...], ...]:
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    return tuple(tuple(range(a, a + n)) for a, n in zip(starts, sizes, strict=True))

@@ -1,0 +1,65 @@
+"""What a stage says while it runs: metrics.jsonl, the trackers, a bar or plain lines."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from types import TracebackType
+
+from grpo.progress import Progress
+from grpo.recipe.stages import Pretrain, Rl
+from grpo.stages.workbench import Workbench
+from grpo.track import Trackers
+
+
+class Logbook:
+    """Writes each step's metrics to all of them; only the first process writes.
+
+    `shown` maps a metric to the short name it has in the terminal.
+    """
+
+    SHOWN: Mapping[str, str] = {
+        "reward": "reward",
+        "rewards/accuracy/mean": "accuracy",
+        "rewards/format/mean": "format",
+        "eval/strict": "held-out",
+        "completions/mean_length": "length",
+        "loss": "loss",
+    }
+
+    def __init__(self, stage: Rl | Pretrain, bench: Workbench, start: int, total: int) -> None:
+        self._stage, self._main = stage.name, bench.accelerator.is_main_process
+        self._metrics = bench.run.metrics
+        self._open = ExitStack()
+        self._progress = Progress(stage.name, start, total) if self._main else None
+        track = bench.recipe.track
+        self._trackers = Trackers(
+            track.to if self._main else (), bench.run.root, track.project, stage.name, start
+        )
+
+    def __enter__(self) -> "Logbook":
+        self._open.callback(self._trackers.close)
+        if self._progress:
+            self._open.enter_context(self._progress)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    @property
+    def offset(self) -> int:
+        """Bytes of metrics.jsonl so far."""
+        return self._metrics.offset
+
+    def write(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Log the metrics of `step`."""
+        if not self._progress:
+            return
+        self._metrics.append(self._stage, step, metrics)
+        self._trackers.log(metrics, step)
+        self._progress.advance(
+            {short: metrics[name] for name, short in self.SHOWN.items() if name in metrics}
+        )

@@ -1,0 +1,167 @@
+"""Pretraining of a tiny DeepSeek-V3 from nothing: next token, the token after, balanced experts.
+
+Every document is read once. There is no dropout and no packing: a row is one document.
+"""
+
+from itertools import chain
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from grpo.checkpoint.signals import StopRequest
+from grpo.checkpoint.state import rng_state
+from grpo.checkpoint.trainer import TrainerState, load_trainer, save_trainer
+from grpo.checkpoint.weights import save_weights
+from grpo.errors import Stopped, UserError
+from grpo.model.balance import RouterWatch, max_violation, move_biases
+from grpo.model.deepseek import build_config, build_model
+from grpo.model.load import load_draft, load_model, load_tokenizer
+from grpo.model.mtp import MtpLayer
+from grpo.model.names import checkpoint_tensors
+from grpo.model.tokenizer import train_tokenizer
+from grpo.recipe.stages import Pretrain
+from grpo.stages.corpus import TOKENIZER_DOCUMENTS, batches, document_texts, encode
+from grpo.stages.logbook import Logbook
+from grpo.stages.workbench import Workbench
+from grpo.timing import Stopwatch
+from grpo.train.batches import padded
+from grpo.train.optim import build_optimizer, learning_rate, set_learning_rate
+from grpo_data.world.corpus import documents
+
+
+def run_pretrain(stage: Pretrain, bench: Workbench, last_step: int) -> Path:
+    """Pretrain up to step `last_step`; the folder of the last checkpoint."""
+    watch = Stopwatch()
+    pretraining = Pretraining(stage, bench)
+    with (
+        Logbook(stage, bench, pretraining.step, last_step) as logbook,
+        StopRequest() as stop,
+    ):
+        while pretraining.step < last_step:
+            metrics = pretraining.learn()
+            logbook.write(pretraining.step - 1, metrics | watch.take())
+            due = pretraining.step % stage.checkpoint.every == 0
+            if due or pretraining.step == last_step or stop.requested:
+                pretraining.save(logbook.offset)
+            if stop.requested:
+                raise Stopped(
+                    f"stopped after step {pretraining.step} of {stage.steps} of {stage.name!r}"
+                )
+    return pretraining.checkpoint
+
+
+class Pretraining:
+    """Model, MTP layer, optimizer and corpus; opens on the newest checkpoint, else from nothing."""
+
+    def __init__(self, stage: Pretrain, bench: Workbench) -> None:
+        self._stage, self._bench = stage, bench
+        self._store = bench.run.checkpoints(stage.name, stage.checkpoint)
+        saved = self._store.latest()
+        seed = bench.recipe.seed
+        corpus = list(documents(seed, stage.documents, bench.recipe.data.held_out))
+        if saved:
+            self.checkpoint = saved.path
+            self.tokenizer = load_tokenizer(bench.model, saved.path)
+            self.model = load_model(bench.model, saved.path)
+            self.mtp = load_draft(self.model, saved.path)
+        else:
+            torch.manual_seed(seed)
+            texts = document_texts(corpus[:TOKENIZER_DOCUMENTS])
+            self.tokenizer = train_tokenizer(texts, stage.vocab_size)
+            self.model = build_model(self._config())
+            self.mtp = MtpLayer(self.model) if stage.architecture.mtp_layers else None
+        modules = [self.model, *([self.mtp] if self.mtp else [])]
+        self._parameters = list(chain.from_iterable(m.parameters() for m in modules))
+        for parameter in self._parameters:
+            parameter.requires_grad_(True)
+        self._optimizer = build_optimizer(self._parameters, stage.optimizer)
+        self._watch = RouterWatch(*modules)
+        self._documents = encode(self.tokenizer, corpus)
+        lengths = [len(ids) for ids in self._documents]
+        self._batches = batches(lengths, steps=stage.steps, budget=stage.tokens_per_step, seed=seed)
+        self.step, self._tokens = 0, 0
+        if saved:
+            self._restore(saved.trainer)
+
+    def learn(self) -> dict[str, float]:
+        """One optimizer step on the next batch, and what it was like."""
+        stage = self._stage
+        rows = [self._documents[i] for i in self._batches[self.step]]
+        ids_BT = padded(rows, self.tokenizer.pad_token_id, torch.long)
+        real_BT = padded([[1] * len(row) for row in rows], 0, torch.bool)
+        with self._watch.watching(real_BT):
+            hidden_BTD = self.model.model(ids_BT, use_cache=False).last_hidden_state
+            further = self.mtp and self.mtp(self.model, hidden_BTD, ids_BT.roll(-1, 1))
+        metrics = {"loss": self._cross_entropy(hidden_BTD, ids_BT, real_BT, ahead=1)}
+        total = metrics["loss"] + stage.balance * self._watch.balance
+        if further is not None:
+            metrics["mtp_loss"] = self._cross_entropy(further, ids_BT, real_BT, ahead=2)
+            total = total + stage.mtp_weight * metrics["mtp_loss"]
+        metrics["grad_norm"] = self._descend(total)
+        self._tokens += int(real_BT.sum())
+        self.step += 1
+        return {name: value.item() for name, value in metrics.items()} | {
+            "balance_loss": float(torch.as_tensor(self._watch.balance).detach()),
+            "max_vio": self._settle_load(),
+            "learning_rate": self._optimizer.param_groups[0]["lr"],
+            "num_tokens": float(self._tokens),
+        }
+
+    def save(self, metrics_offset: int) -> None:
+        """Store weights, MTP layer and all that the run goes on from."""
+        state = {"step": self.step, "tokens": self._tokens, "metrics_bytes": metrics_offset}
+        trainer = TrainerState(state, self._optimizer.state_dict(), rng_state())
+        weights = checkpoint_tensors(self.model, mtp=self.mtp)
+
+        def write(folder: Path) -> None:
+            save_weights(
+                folder, weights, self.model.config, self.tokenizer, self.model.generation_config
+            )
+            save_trainer(folder / "trainer", trainer)
+
+        self.checkpoint = self._store.save(self.step, write)
+
+    def _cross_entropy(self, hidden: Tensor, ids: Tensor, real: Tensor, *, ahead: int) -> Tensor:
+        """Mean over real targets of -log p(token i + ahead | hidden state i)."""
+        there = real[:, ahead:]
+        logits = self.model.lm_head(hidden[:, :-ahead][there])
+        return F.cross_entropy(logits, ids[:, ahead:][there])
+
+    def _descend(self, loss: Tensor) -> Tensor:
+        knobs = self._stage.optimizer
+        set_learning_rate(self._optimizer, learning_rate(knobs, self.step, self._stage.steps))
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self._parameters, knobs.max_grad_norm)
+        if not torch.isfinite(norm):
+            raise UserError(
+                f"stage {self._stage.name!r}, step {self.step}: the gradient is not finite; "
+                "lower optimizer.lr"
+            )
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        return norm
+
+    def _settle_load(self) -> float:
+        still = self.step > (1.0 - self._stage.bias_still) * self._stage.steps
+        move_biases(self._watch, 0.0 if still else self._stage.bias_speed)
+        violation = max_violation(self._watch.load_LE)
+        self._watch.reset()
+        return violation
+
+    def _config(self):  # type: ignore[no-untyped-def]
+        config = build_config(
+            self._stage.architecture,
+            vocab_size=len(self.tokenizer),
+            end=self.tokenizer.eos_token_id,
+            pad=self.tokenizer.pad_token_id,
+        )
+        config.architectures = ["DeepseekV3ForCausalLM"]
+        return config
+
+    def _restore(self, folder: Path) -> None:
+        trainer = load_trainer(folder)
+        self.step, self._tokens = trainer.state["step"], trainer.state["tokens"]
+        self._optimizer.load_state_dict(trainer.optimizer)  # type: ignore[arg-type]
+        self._bench.run.metrics.rewind(trainer.state["metrics_bytes"])

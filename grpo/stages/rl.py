@@ -1,0 +1,59 @@
+"""Reinforcement learning: sample groups, judge them, learn from what did better than its group.
+
+How each noun does its work is one file away. Nothing here depends on a clock: a rollout is on
+disk before the update that uses it, and a step follows from the last checkpoint alone.
+"""
+
+from functools import partial
+from pathlib import Path
+
+from grpo.checkpoint.signals import StopRequest
+from grpo.errors import Stopped
+from grpo.recipe.stages import Rl
+from grpo.rollout.shelf import RolloutShelf
+from grpo.rollout.statistics import rollout_metrics
+from grpo.stages.exam import Exam
+from grpo.stages.learner import Learner
+from grpo.stages.lesson import Teacher
+from grpo.stages.logbook import Logbook
+from grpo.stages.parity import ParityCheck
+from grpo.stages.workbench import Workbench
+from grpo.timing import Stopwatch
+from grpo_data.mixture import ProblemStream
+
+
+def run_rl(stage: Rl, bench: Workbench, parent: Path, last_step: int) -> Path:
+    """Train `parent` up to step `last_step`; the folder of the last checkpoint.
+
+    Goes on from the stage's newest checkpoint where there is one.
+    """
+    watch = Stopwatch()
+    learner = Learner(stage, bench, parent)
+    sampler = bench.sampler(learner.checkpoint)
+    problems = ProblemStream(bench.problems(stage.data)[0], bench.recipe.seed)
+    collector = bench.collector(stage, sampler, learner.tokenizer, watch)
+    rollouts = RolloutShelf(
+        bench.run.rollouts(stage.name), collector, bench.accelerator, stage.objective.scale
+    )
+    parity = ParityCheck(stage, bench, learner, sampler)
+    teacher = Teacher(stage, learner.policy, learner.reference, bench.recipe.seed)
+    exam = Exam(stage, bench, sampler, learner.tokenizer, watch)
+    with Logbook(stage, bench, learner.step, last_step) as logbook, StopRequest() as stop:
+        for step in range(learner.step, last_step):
+            rollout = rollouts.take(step, partial(problems.batch, step, stage.prompts))
+            metrics = rollout_metrics(rollout)
+            with watch("logprobs"):
+                metrics |= parity.check(rollout)
+                lesson = teacher.lesson(rollout)
+            with watch("update"):
+                metrics |= learner.learn(rollout, lesson)
+                learner.refresh_reference()
+            with watch("sync"):
+                bench.push(learner.policy)
+            metrics |= exam.sit(learner.step)
+            logbook.write(step, metrics | watch.take())
+            if learner.is_due(last_step) or stop.requested:
+                learner.save(logbook.offset, metrics.get("eval/strict"))
+            if stop.requested:
+                raise Stopped(f"stopped after step {step + 1} of {stage.steps} of {stage.name!r}")
+    return learner.checkpoint

@@ -1,0 +1,150 @@
+"""What the stages of a run share: its folder, its problems, one sampler, its scorers."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from accelerate import Accelerator
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from grpo.checkpoint.weights import load_weights
+from grpo.model.load import layer_count
+from grpo.recipe.schema import Recipe
+from grpo.recipe.sections import Data, Model
+from grpo.recipe.stages import Rl
+from grpo.rollout.collect import Collector
+from grpo.sampler import Sampler, open_sampler
+from grpo.stages.run_directory import RunDirectory
+from grpo.timing import Stopwatch
+from grpo.train.policy import Policy
+from grpo_data.problem import Problem
+from grpo_data.sources import load_problems, split_held_out
+from grpo_rewards.workers import Scorer
+
+
+class Workbench:
+    """Opened by the pipeline, lent to each stage, closed at the end.
+
+    There is one engine: a stage that starts from another checkpoint has its weights pushed into
+    the engine that runs, which takes a blink where a start takes seconds.
+    """
+
+    def __init__(self, recipe: Recipe, run: RunDirectory, accelerator: Accelerator) -> None:
+        self.recipe, self.run, self.accelerator = recipe, run, accelerator
+        self._sampler: Sampler | None = None
+        self._holds: Path | None = None
+        self._scorers: dict[tuple[tuple[str, float], ...], Scorer] = {}
+        self._problems: dict[str, tuple[list[Problem], list[Problem]]] = {}
+
+    def __enter__(self) -> "Workbench":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with ExitStack() as closing:
+            for scorer in self._scorers.values():
+                closing.callback(scorer.close)
+            if self._sampler is not None:
+                closing.callback(self._sampler.close)
+
+    def sampler(self, checkpoint: Path) -> Sampler:
+        """The engine, holding the weights of `checkpoint`."""
+        if self._sampler is None:
+            self._sampler = open_sampler(checkpoint, self.recipe.sampler)
+        elif self._holds != checkpoint:
+            self._sampler.sync(*_weights(checkpoint))
+        self._holds = checkpoint
+        return self._sampler
+
+    def push(self, policy: Policy) -> None:
+        """Give the engine the policy's present weights, its draft's among them."""
+        assert self._sampler is not None
+        self._holds = None
+        self._sampler.sync(policy.weights().items(), policy.draft_weights().items())
+
+    def collector(
+        self,
+        stage: Rl,
+        sampler: Sampler,
+        tokenizer: PreTrainedTokenizerBase,
+        watch: Stopwatch,
+    ) -> Collector:
+        """What collects the stage's rollouts."""
+        return Collector(
+            sampler,
+            self.scorer(stage.rewards or self.recipe.rewards),
+            tokenizer,
+            self.recipe.prompt,
+            stage.sampling,
+            stage.group_size,
+            self.recipe.seed,
+            stage.name,
+            watch,
+        )
+
+    @property
+    def model(self) -> Model:
+        """How models are held; a recipe that makes its own base holds it by the defaults."""
+        return self.recipe.model or Model(path="")
+
+    def start_rewards(self) -> None:
+        """Load every reward the stages name: one that cannot be loaded stops the run here, before
+        any model is."""
+        for stage in self.recipe.stages:
+            if isinstance(stage, Rl):
+                self.scorer(stage.rewards or self.recipe.rewards).start()
+
+    def scorer(self, rewards: Mapping[str, float]) -> Scorer:
+        """Reward workers for `rewards`."""
+        key = tuple(rewards.items())
+        if key not in self._scorers:
+            machine = self.recipe.runtime
+            self._scorers[key] = Scorer(
+                rewards,
+                workers=machine.reward_workers,
+                deadline_s=machine.reward_deadline,
+                memory_mb=machine.reward_memory_mib,
+            )
+        return self._scorers[key]
+
+    def problems(self, data: Data | None) -> tuple[list[Problem], list[Problem]]:
+        """(train, held out) of a stage's `data`, or of the recipe's."""
+        data = data or self.recipe.data
+        key = data.model_dump_json()
+        if key not in self._problems:
+            self._problems[key] = _split(data)
+        return self._problems[key]
+
+
+def _split(data: Data) -> tuple[list[Problem], list[Problem]]:
+    if data.held_out_path:
+        return _load(data, data.path), _load(data, data.held_out_path)
+    return split_held_out(_load(data, data.path), data.held_out)
+
+
+def _load(data: Data, path: str) -> list[Problem]:
+    return load_problems(
+        path,
+        question=data.question,
+        answer=data.answer,
+        split=data.split,
+        subset=data.subset,
+        answer_after=data.answer_after,
+        limit=data.size,
+    )
+
+
+def _weights(folder: Path) -> tuple[list[tuple[str, Tensor]], list[tuple[str, Tensor]]]:
+    """A checkpoint's policy and draft tensors; the draft's lie in the layer after the last."""
+    head = f"model.layers.{layer_count(folder)}."
+    tensors = list(load_weights(folder))
+    return (
+        [(n, t) for n, t in tensors if not n.startswith(head)],
+        [(n, t) for n, t in tensors if n.startswith(head)],
+    )

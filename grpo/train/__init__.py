@@ -1,0 +1,1 @@
+"""Updates: token-budget batches, the policy's log-probabilities, one update for any objective."""

@@ -1,0 +1,40 @@
+"""AdamW and the learning rate of each step, as the recipe says them."""
+
+import math
+from collections.abc import Iterable
+
+from torch import nn
+from torch.optim import AdamW
+
+from grpo.recipe.sections import Optimizer
+
+
+def build_optimizer(parameters: Iterable[nn.Parameter], knobs: Optimizer) -> AdamW:
+    """AdamW over `parameters`; vectors (norms, biases) are not decayed."""
+    trained = [p for p in parameters if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": knobs.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return AdamW(groups, lr=knobs.lr, betas=knobs.betas, eps=knobs.eps)
+
+
+def learning_rate(knobs: Optimizer, step: int, total: int) -> float:
+    """The rate of optimizer step `step` of `total`, both counted from 0."""
+    if step < knobs.warmup_steps:
+        return knobs.lr * (step + 1) / knobs.warmup_steps
+    share = (step - knobs.warmup_steps) / max(1, total - knobs.warmup_steps)
+    left = {
+        "constant": 1.0,
+        "linear": 1.0 - share,
+        "cosine": 0.5 * (1.0 + math.cos(math.pi * min(share, 1.0))),
+    }[knobs.schedule]
+    if knobs.schedule == "constant":
+        return knobs.lr
+    return knobs.lr * (knobs.final_lr_share + (1.0 - knobs.final_lr_share) * max(left, 0.0))
+
+
+def set_learning_rate(optimizer: AdamW, rate: float) -> None:
+    """Use `rate` from the next step on."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,126 @@
+"""The policy: a model in accelerate's hands, its optimizer, and a frozen reference where asked.
+
+Sharding, devices and mixed precision are accelerate's; this file only asks it.
+"""
+
+# B = completions, T = completion tokens
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from grpo.model.balance import RouterWatch, max_violation, move_biases
+from grpo.model.mtp import MtpLayer, mtp_tensors
+from grpo.model.names import checkpoint_tensors
+from grpo.recipe.sections import Optimizer
+from grpo.train.optim import build_optimizer
+from grpo.train.scored import ScoredLM
+from grpo.train.sequences import Sequences
+
+
+class Policy:
+    """What is trained, with all that training it needs.
+
+    `mtp` is carried along, frozen: its shared embedding and head follow the policy.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        accelerator: Accelerator,
+        optimizer: Optimizer,
+        mtp: MtpLayer | None = None,
+    ) -> None:
+        self.accelerator = accelerator
+        self.mtp = mtp
+        # A policy with dropout would be another policy at every pass. Recomputing activations
+        # happens in training mode only, so that one case needs it.
+        scored = ScoredLM(model.train(model.is_gradient_checkpointing))
+        self.watch = RouterWatch(model)
+        self.module, self.optimizer = accelerator.prepare(
+            scored, build_optimizer(scored.parameters(), optimizer)
+        )
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The bare model, out of accelerate's wrappers."""
+        model: PreTrainedModel = self.accelerator.unwrap_model(self.module).model
+        return model
+
+    def weights(self) -> dict[str, Tensor]:
+        """The policy's tensors under their checkpoint names, gathered where sharded."""
+        return checkpoint_tensors(self.model, self._state())
+
+    def draft_weights(self) -> dict[str, Tensor]:
+        """The MTP layer's tensors under their checkpoint names; empty where there is none."""
+        if self.mtp is None:
+            return {}
+        return checkpoint_tensors(self.model, mtp_tensors(self.mtp, self.model))
+
+    def watching(self, real_BS: Tensor) -> AbstractContextManager[None]:
+        """Counts, inside, which experts real tokens go to; nothing for a dense model."""
+        return self.watch.watching(real_BS) if self.watch.routers else nullcontext()
+
+    def settle_load(self, gamma: float) -> float | None:
+        """Move the router biases by `gamma` against the load counted since the last call, over
+        all processes, and return its MaxVio; None for a dense model."""
+        if not self.watch.routers:
+            return None
+        device = self.accelerator.device
+        load = self.accelerator.reduce(self.watch.load_LE.to(device)).cpu()
+        self.watch.load_LE = load
+        move_biases(self.watch, gamma)
+        self.watch.reset()
+        return max_violation(load)
+
+    def _state(self) -> dict[str, Tensor]:
+        state: Mapping[str, Any] = self.accelerator.get_state_dict(self.module)
+        return {name.removeprefix("model."): tensor for name, tensor in state.items()}
+
+
+class Reference:
+    """A frozen model that the KL penalty holds on to."""
+
+    def __init__(self, model: PreTrainedModel, accelerator: Accelerator) -> None:
+        self.module = accelerator.prepare_model(
+            ScoredLM(model.eval().requires_grad_(False)), evaluation_mode=True
+        )
+        self._accelerator = accelerator
+
+    def refresh(self, policy: Policy) -> None:
+        """Take over the policy's present weights (R1-Zero does every 400 steps)."""
+        self.module.load_state_dict(policy.module.state_dict())
+
+    def weights(self) -> dict[str, Tensor]:
+        """Its tensors under their checkpoint names."""
+        model = self._accelerator.unwrap_model(self.module).model
+        return checkpoint_tensors(model)
+
+
+@torch.no_grad()
+def score(
+    module: torch.nn.Module,
+    sequences: Sequences,
+    *,
+    temperature: float,
+    budget: int,
+    device: torch.device,
+) -> Tensor:
+    """Log-probabilities [B, T] on the CPU of the sequences' completions, 0 outside their masks."""
+    logprobs_BT = torch.zeros(sequences.mask_BT.shape)
+    for rows in sequences.microbatches(budget):
+        inputs = sequences.inputs(rows, device)
+        part_BT, _ = module(
+            inputs.ids_BS,
+            inputs.first_B,
+            inputs.targets_BT,
+            inputs.mask_BT,
+            temperature=temperature,
+        )
+        logprobs_BT[rows, : part_BT.shape[1]] = part_BT.float().cpu()
+    return logprobs_BT

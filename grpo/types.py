@@ -1,0 +1,78 @@
+"""The nouns that travel between the floors: Request, Completion, Judgement, Group, Rollout.
+
+They are plain frozen data. No tensor lives here: a rollout is written to disk and read back
+before an update uses it, and what is read back must equal what was written.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from grpo_data.problem import Problem
+
+
+@dataclass(frozen=True)
+class Request:
+    """One completion to draw.
+
+    >>> Request(prompt_ids=(0, 17, 42), seed=8861306)
+    """
+
+    prompt_ids: tuple[int, ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One answer of the policy, with the sampler's log-probability of every token in it.
+
+    `token_ids` leaves the prompt out and holds the end token when `finish_reason` is "stop";
+    `text` keeps `<think>` and its kind and drops the end token. `logprobs` (nats) are those of
+    the distribution that was sampled from, temperature applied.
+
+    >>> Completion("<think>3 + 4 = 7</think><answer>7</answer>",
+    ...            (5, 20, 11, 21, 12, 24, 6, 7, 24, 8, 2), (-0.1,) * 11, "stop")
+    """
+
+    text: str
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    finish_reason: str
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the rewards said of one completion; `reward` is the weighted sum of the parts.
+
+    A part of None was skipped by its reward function and counts for nothing.
+
+    >>> Judgement(1.5, {"accuracy": 1.0, "format": 1.0}, {"accuracy": "correct", "format": "correct"})
+    """
+
+    reward: float | None
+    parts: Mapping[str, float | None]
+    outcomes: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Group:
+    """G completions of one prompt, each with its judgement: the unit advantages are taken over.
+
+    >>> Group(problem, "User: 3 + 4?\\nAssistant:", (0, 17, 42), (completion,) * 16, (judgement,) * 16)
+    """
+
+    problem: Problem
+    prompt: str
+    prompt_ids: tuple[int, ...]
+    completions: tuple[Completion, ...]
+    judgements: tuple[Judgement, ...]
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """All groups drawn for one step with one policy.
+
+    >>> Rollout(step=12, groups=(group,) * 32)
+    """
+
+    step: int
+    groups: tuple[Group, ...]

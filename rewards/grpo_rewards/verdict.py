@@ -1,0 +1,59 @@
+"""What is judged and what is said of it: Sample, Judged, Verdict.
+
+Plain frozen data without behaviour; how a reward comes to its judgement is each reward's own file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Outcome = Literal["correct", "wrong", "unparseable", "timeout", "error", "skipped"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One completion as a reward sees it, with the prompt and the row it belongs to.
+
+    >>> Sample("What is 3 + 4?", "<think>3 + 4 = 7</think><answer>7</answer>", {"answer": "7"})
+    """
+
+    prompt: str
+    text: str
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one reward says of one sample; a value of None skips the sample.
+
+    >>> Judged(1.0, "correct")
+    """
+
+    value: float | None
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What all rewards say of one sample; `reward` is the weighted sum of the parts that are known.
+
+    A part of None was skipped and counts for nothing; `reward` is None where every part is None.
+
+    >>> Verdict(1.5, {"accuracy": 1.0, "format": 1.0}, {"accuracy": "correct", "format": "correct"})
+    """
+
+    reward: float | None
+    parts: Mapping[str, float | None]
+    outcomes: Mapping[str, Outcome]
+
+
+SKIPPED = Judged(None, "skipped")
+UNPARSEABLE = Judged(0.0, "unparseable")
+
+
+def verdict(judged: Mapping[str, Judged], weights: Mapping[str, float]) -> Verdict:
+    """The parts of one sample put together: reward = sum over known parts of weight x value."""
+    parts = {name: one.value for name, one in judged.items()}
+    known = [weights[name] * value for name, value in parts.items() if value is not None]
+    outcomes = {name: one.outcome for name, one in judged.items()}
+    return Verdict(sum(known) if known else None, parts, outcomes)

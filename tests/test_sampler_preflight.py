@@ -1,0 +1,73 @@
+"""Checkpoints vLLM would fail on obscurely, or sample from in silence and wrongly, are refused."""
+
+import pytest
+import tiny_moe
+
+from grpo.errors import UserError
+from grpo.recipe.sections import SamplerConfig
+from grpo.sampler.preflight import CPU_HEAD_SIZES, model_dtype, read_config, refuse
+
+PLAIN = SamplerConfig()
+
+
+def values(**changes):
+    return {**tiny_moe.config().to_dict(), **changes}
+
+
+def test_a_deepseek_v3_as_published_passes():
+    refuse(values(), PLAIN, cpu=True)
+    refuse(values(rope_parameters=None, rope_scaling=tiny_moe.YARN), PLAIN, cpu=True)
+    refuse(values(), SamplerConfig(draft_tokens=1), cpu=True)
+
+
+@pytest.mark.parametrize("method", [None, "greedy"])
+def test_the_routers_bias_needs_its_method_named(method):
+    with pytest.raises(UserError, match='"topk_method": "noaux_tc"'):
+        refuse(values(topk_method=method), PLAIN, cpu=False)
+
+
+@pytest.mark.parametrize(
+    "rope", [None, {}, {"rope_type": "default", "rope_theta": 1e4}, {"type": "default"}]
+)
+def test_default_rope_is_refused_on_a_cpu_alone(rope):
+    with pytest.raises(UserError, match=r"rope_type 'default'.*yarn"):
+        refuse(values(rope_parameters=rope), PLAIN, cpu=True)
+    refuse(values(rope_parameters=rope), PLAIN, cpu=False)
+
+
+def test_default_rope_of_other_models_is_fine():
+    llama = {"model_type": "llama", "hidden_size": 576, "num_attention_heads": 9}
+    refuse(llama, PLAIN, cpu=True)
+
+
+def test_head_sizes_the_cpu_kernel_lacks_are_refused():
+    with pytest.raises(UserError, match=r"qk_nope_head_dim \+ qk_rope_head_dim = 24"):
+        refuse(values(qk_nope_head_dim=16), PLAIN, cpu=True)
+    with pytest.raises(UserError, match="head_dim = 40"):
+        refuse({"model_type": "llama", "head_dim": 40}, PLAIN, cpu=True)
+    with pytest.raises(UserError, match="hidden_size / num_attention_heads = 48"):
+        llama = {"model_type": "llama", "hidden_size": 96, "num_attention_heads": 2}
+        refuse(llama, PLAIN, cpu=True)
+    refuse(values(qk_nope_head_dim=16), PLAIN, cpu=False)
+
+
+def test_the_list_of_head_sizes_is_vllms():
+    from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
+
+    assert list(CPU_HEAD_SIZES) == CPUAttentionBackend.get_supported_head_sizes()
+
+
+def test_a_draft_needs_an_mtp_layer_and_one_gpu():
+    with pytest.raises(UserError, match=r"draft_tokens=1.*no MTP layer"):
+        refuse(values(num_nextn_predict_layers=0), SamplerConfig(draft_tokens=1), cpu=True)
+    with pytest.raises(UserError, match="tensor_parallel_size=2"):
+        refuse(values(), SamplerConfig(draft_tokens=1, tensor_parallel_size=2), cpu=False)
+
+
+def test_config_is_read_or_missed(tmp_path):
+    with pytest.raises(UserError, match=r"config\.json does not exist"):
+        read_config(tmp_path)
+    (tmp_path / "config.json").write_text('{"torch_dtype": "torch.bfloat16"}')
+    assert model_dtype(read_config(tmp_path)) == "bfloat16"
+    assert model_dtype({"dtype": "float16"}) == "float16"
+    assert model_dtype({}) == "float32"
