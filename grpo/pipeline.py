@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from grpo.errors import Stopped, UserError
+from grpo.errors import Stopped
 from grpo.model.load import base_folder
 from grpo.recipe.dump import dump_recipe
 from grpo.recipe.schema import Recipe

@@ -45,7 +45,7 @@ class Judgement:
 
     A part of None was skipped by its reward function and counts for nothing.
 
-    >>> Judgement(1.5, {"accuracy": 1.0, "format": 1.0}, {"accuracy": "correct", "format": "correct"})
+    >>> Judgement(1.0, {"accuracy": 1.0, "brevity": None}, {"accuracy": "correct"})
     """
 
     reward: float | None
@@ -57,7 +57,7 @@ class Judgement:
 class Group:
     """G completions of one prompt, each with its judgement: the unit advantages are taken over.
 
-    >>> Group(problem, "User: 3 + 4?\\nAssistant:", (0, 17, 42), (completion,) * 16, (judgement,) * 16)
+    >>> Group(problem, "<|user|>3 + 4?<|end|><|assistant|>", (2, 17, 42), completions, judgements)
     """
 
     problem: Problem

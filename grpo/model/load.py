@@ -1,4 +1,4 @@
-"""Any causal LM of transformers from a folder, a shipped name or the hub, errors in one sentence."""
+"""Any causal LM of transformers from a folder, a shipped name or the hub."""
 
 import json
 from pathlib import Path

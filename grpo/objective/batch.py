@@ -46,7 +46,8 @@ class ObjectiveBatch:
 class PolicyBatch(ObjectiveBatch):
     """What a policy objective needs besides; all of it fixed before the update begins.
 
-    `old_logprobs_BT`: the trainer's, of the policy that sampled, at the sampling temperature.
+    `old_logprobs_BT`: the trainer's, of the policy that sampled, at the sampling temperature;
+    None where the policy is still that one (one update a rollout), which spares a forward.
     `advantages_B`: one a completion, or [B, T]. `ref_logprobs_BT`: the reference's, for the KL.
     `correction_BT`: from `importance_weights`; None for none.
 
@@ -55,7 +56,7 @@ class PolicyBatch(ObjectiveBatch):
     ...             ref_logprobs_BT=tensor([[-0.8, -1.1]]), correction_BT=None)
     """
 
-    old_logprobs_BT: Tensor
+    old_logprobs_BT: Tensor | None
     advantages_B: Tensor
     ref_logprobs_BT: Tensor | None = None
     correction_BT: Tensor | None = None

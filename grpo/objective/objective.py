@@ -82,9 +82,10 @@ class GrpoObjective:
 
     def _policy_term(self, logprobs_BT: Tensor, batch: PolicyBatch) -> PolicyTerm:
         advantages = batch.advantages_B
+        old_BT = batch.old_logprobs_BT
         return self._policy_loss.objective(
             logprobs_BT,
-            _inside(batch, batch.old_logprobs_BT),
+            logprobs_BT.detach() if old_BT is None else _inside(batch, old_BT),
             advantages.unsqueeze(1) if advantages.dim() == 1 else advantages,
             batch.mask_BT,
             Clip(self.clip_low, self.clip_high, self.dual),

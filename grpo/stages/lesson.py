@@ -101,17 +101,20 @@ class Teacher:
         everything: list[Completion],
     ) -> tuple[PolicyBatch, dict[str, float]]:
         mask_BT = sequences.mask_BT
-        old_BT = self._score(self._policy.module, sequences)
-        sampler_BT = padded([c.logprobs for c in drawn], 0.0, torch.float32)
+        old_BT = correction_BT = None
+        metrics: dict[str, float] = {}
         knobs = self._stage.objective
-        correction_BT, metrics = importance_weights(
-            old_BT,
-            sampler_BT,
-            mask_BT,
-            mode=knobs.correction,
-            level=knobs.correction_level,
-            cap=knobs.correction_cap,
-        )
+        # With one update a rollout the policy that learns is the one that sampled.
+        if self._stage.minibatches * self._stage.epochs > 1 or knobs.correction != "off":
+            old_BT = self._score(self._policy.module, sequences)
+            correction_BT, metrics = importance_weights(
+                old_BT,
+                padded([c.logprobs for c in drawn], 0.0, torch.float32),
+                mask_BT,
+                mode=knobs.correction,
+                level=knobs.correction_level,
+                cap=knobs.correction_cap,
+            )
         minibatches = self._stage.minibatches
         weights_BT = objective_of(self._stage).weights(
             mask_BT,

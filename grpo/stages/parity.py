@@ -1,4 +1,4 @@
-"""The parity gate in a stage: fresh completions scored by the trainer before it learns from them."""
+"""The parity gate in a stage: fresh completions, scored by the trainer before it learns."""
 
 from grpo.recipe.sections import Sampling
 from grpo.recipe.stages import Rl

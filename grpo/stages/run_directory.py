@@ -11,7 +11,7 @@ from grpo.recipe.sections import Checkpoints
 
 
 class RunDirectory:
-    """recipe.yaml, manifest.json, metrics.jsonl, rollouts/, checkpoints/, evaluations/, report.html."""
+    """Recipe, manifest, metrics, rollouts, checkpoints, evaluations and report under `root`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
