@@ -69,7 +69,7 @@ class CheckpointStore:
         `score` is any number of which more is better. SIGINT and SIGTERM wait until it is done.
         Raises UserError when the disk is full; earlier checkpoints are then untouched.
         """
-        final = self.root / f"step-{step:06d}"
+        final = self.folder(step)
         good = next(iter(self._intact()), None)
         with shielded():
             with atomic_dir(
@@ -81,6 +81,10 @@ class CheckpointStore:
                 write_mark(folder, score)
             self.prune()
         return final
+
+    def folder(self, step: int) -> Path:
+        """Where the checkpoint of `step` is, or would be."""
+        return self.root / f"step-{step:06d}"
 
     def latest(self, *, hashes: bool = True) -> Checkpoint | None:
         """The newest whole checkpoint, or None. Newer broken ones are skipped with a warning.

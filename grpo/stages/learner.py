@@ -72,8 +72,6 @@ class Learner:
         """Store everything the run goes on from; `score` ranks the checkpoint."""
         weights = self.policy.weights() | self.policy.draft_weights()
         reference = self.reference.weights() if self._has_refreshed else None
-        if not self._bench.accelerator.is_main_process:
-            return
         trainer = TrainerState(
             state={"step": self.step, "tokens": self.tokens, "metrics_bytes": metrics_offset},
             optimizer=self.policy.optimizer.state_dict(),
@@ -89,7 +87,10 @@ class Learner:
                     folder / "trainer" / "reference", reference, model.config, self.tokenizer
                 )
 
-        self.checkpoint = self._store.save(self.step, write, score=score)
+        if self._bench.accelerator.is_main_process:
+            self._store.save(self.step, write, score=score)
+        self._bench.accelerator.wait_for_everyone()
+        self.checkpoint = self._store.folder(self.step)
 
     @property
     def _has_refreshed(self) -> bool:

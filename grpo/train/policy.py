@@ -94,7 +94,8 @@ class Reference:
 
     def refresh(self, policy: Policy) -> None:
         """Take over the policy's present weights (R1-Zero does every 400 steps)."""
-        self.module.load_state_dict(policy.module.state_dict())
+        theirs = policy.accelerator.unwrap_model(policy.module)
+        self._accelerator.unwrap_model(self.module).load_state_dict(theirs.state_dict())
 
     def weights(self) -> dict[str, Tensor]:
         """Its tensors under their checkpoint names."""
