@@ -1,9 +1,10 @@
 """Where exceptions meet the user: a sentence and an exit code, or, for a defect, the traceback."""
 
 import shlex
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from traceback import walk_tb
 
 import typer
@@ -22,11 +23,12 @@ def user_errors(*, can_resume: bool = False) -> Iterator[None]:
     """Turns what the user can mend into one sentence on stderr and exit code 2.
 
     Ctrl-C, and a run that has stopped when it was asked to, give 130 and, where the verb
-    `can_resume`, the command that goes on. Everything else passes: its traceback is for whoever
-    mends the program.
+    `can_resume`, the command that goes on; SIGTERM is then a Ctrl-C. Everything else passes: its
+    traceback is for whoever mends the program.
     """
     try:
-        yield
+        with _sigterm_as_ctrl_c() if can_resume else nullcontext():
+            yield
     except UserError as error:
         raise _stop(f"error: {error}", USER_ERROR) from None
     except (ValueError, FileNotFoundError) as error:
@@ -37,6 +39,15 @@ def user_errors(*, can_resume: bool = False) -> Iterator[None]:
         again = shlex.join(["grpo", *sys.argv[1:]])
         hint = f"\ngo on with: {again}" if can_resume else ""
         raise _stop(f"{str(stop) or 'interrupted'}{hint}", INTERRUPTED) from None
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def _is_speaking(error: Exception) -> bool:

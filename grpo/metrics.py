@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 
 
@@ -26,6 +27,13 @@ class MetricsFile:
         """Forget everything after `offset`: lines of steps that no checkpoint remembers."""
         with self.path.open("r+b") as file:
             file.truncate(offset)
+
+    def forget(self, stage: str) -> None:
+        """Forget `stage`, the last one here, from its first line on: it begins anew."""
+        mine = json.dumps({"stage": stage}).removesuffix("}").encode() + b","
+        lines = self.path.read_bytes().splitlines(keepends=True)
+        others = takewhile(lambda line: line.endswith(b"\n") and not line.startswith(mine), lines)
+        self.rewind(sum(map(len, others)))
 
     def append(self, stage: str, step: int, values: Mapping[str, float]) -> None:
         """Write one step's metrics."""

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
+from grpo.checkpoint.atomic import atomic_write
 from grpo.errors import Stopped
 from grpo.model.load import base_folder
 from grpo.recipe.dump import dump_recipe
@@ -38,10 +39,11 @@ def run(recipe: Recipe, run_dir: Path, max_steps: int | None = None) -> Path:
     """
     _use_threads(recipe.runtime.threads)
     folder = RunDirectory(run_dir)
-    claim(folder, recipe)
     accelerator = Accelerator()
     if accelerator.is_main_process:
+        claim(folder, recipe)
         _note_start(folder, recipe)
+    accelerator.wait_for_everyone()
     with Workbench(recipe, folder, accelerator) as bench:
         bench.start_rewards()
         checkpoints: dict[str, Path] = {}
@@ -52,7 +54,7 @@ def run(recipe: Recipe, run_dir: Path, max_steps: int | None = None) -> Path:
                 _run_stage(stage, bench, checkpoints, max_steps)
             except (Stopped, KeyboardInterrupt) as stop:
                 raise Stopped(
-                    f"{stop or 'stopped'}; the same command goes on from the last checkpoint"
+                    f"{str(stop) or 'stopped'}; the same command goes on from the last checkpoint"
                 ) from stop
     if accelerator.is_main_process:
         write_report(run_dir)
@@ -107,7 +109,7 @@ def _is_done(before: dict[str, Any], parent: Path | None, goal: int) -> bool:
 
 
 def _note_start(folder: RunDirectory, recipe: Recipe) -> None:
-    folder.recipe.write_text(dump_recipe(recipe))
+    atomic_write(folder.recipe, dump_recipe(recipe))
     if "created" in folder.manifest():
         return
     folder.note(

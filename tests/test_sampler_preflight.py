@@ -5,7 +5,7 @@ import tiny_moe
 
 from grpo.errors import UserError
 from grpo.recipe.sections import SamplerConfig
-from grpo.sampler.preflight import CPU_HEAD_SIZES, model_dtype, read_config, refuse
+from grpo.sampler.preflight import model_dtype, read_config, refuse
 
 PLAIN = SamplerConfig()
 
@@ -49,12 +49,6 @@ def test_head_sizes_the_cpu_kernel_lacks_are_refused():
         llama = {"model_type": "llama", "hidden_size": 96, "num_attention_heads": 2}
         refuse(llama, PLAIN, cpu=True)
     refuse(values(qk_nope_head_dim=16), PLAIN, cpu=False)
-
-
-def test_the_list_of_head_sizes_is_vllms():
-    from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
-
-    assert list(CPU_HEAD_SIZES) == CPUAttentionBackend.get_supported_head_sizes()
 
 
 def test_a_draft_needs_an_mtp_layer_and_one_gpu():

@@ -186,3 +186,24 @@ def score(
         chosen = torch.tensor(completion.token_ids)[:, None]
         scored.append(logp.gather(1, chosen)[:, 0].tolist())
     return scored
+
+
+def surprise(
+    policy: DeepseekV3ForCausalLM,
+    asked: Sequence[Request],
+    completions: Sequence[Completion],
+    temperature: float = 1.0,
+) -> tuple[float, float]:
+    """Mean of -log p(token) - entropy(p) over all tokens, and its standard error.
+
+    The mean is 0 for draws from p itself, whatever p is; log-probabilities alone cannot tell
+    whether the tokens beside them were drawn with them.
+    """
+    excess = []
+    for request, completion in zip(asked, completions, strict=True):
+        logp = log_probabilities(policy, request, completion, temperature)
+        entropy = -(logp.exp() * logp).sum(-1)
+        chosen = torch.tensor(completion.token_ids)[:, None]
+        excess.append(-logp.gather(1, chosen)[:, 0] - entropy)
+    all_tokens = torch.cat(excess)
+    return all_tokens.mean().item(), all_tokens.std().item() / len(all_tokens) ** 0.5

@@ -4,6 +4,7 @@ Strict: R1's layout and the right answer in it. Lenient: the last number of the 
 tags or none. Format: the layout alone. Other benchmarks and other estimators are not here.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
@@ -46,11 +47,11 @@ class Evaluation:
         return {
             "problems": len(self.groups),
             "samples": len(self.groups[0].completions),
-            "scores": {name: asdict(score) for name, score in self.scores.items()},
+            "scores": {name: _plain(score) for name, score in self.scores.items()},
             "mean_length": fmean(len(c.token_ids) for c in completions),
             "truncated": fmean(c.finish_reason == "length" for c in completions),
             "by_kind": {
-                kind: {name: asdict(score) for name, score in scores.items()}
+                kind: {name: _plain(score) for name, score in scores.items()}
                 for kind, scores in self.by_kind.items()
             },
         }
@@ -82,6 +83,11 @@ def evaluate(collector: Collector, problems: Sequence[Problem], step: int = 0) -
         for kind in kinds
     }
     return Evaluation(groups, scores(groups), by_kind)
+
+
+def _plain(score: Estimate) -> dict[str, float | None]:
+    """The score in JSON's words, where a share of nothing is null."""
+    return {k: v if math.isfinite(v) else None for k, v in asdict(score).items()}
 
 
 def scores(groups: Sequence[Group]) -> dict[str, Estimate]:

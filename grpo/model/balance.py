@@ -6,28 +6,32 @@ that of one that had less goes up (V3, 2.1.2). The bias chooses experts; it neve
 
 # L = layers with experts, E = experts, B = sequences, T = tokens
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3TopkRouter
 
+RouterHook = Callable[[DeepseekV3TopkRouter, object, tuple[Tensor, ...]], None]
+
 
 class RouterWatch:
     """Counts where the routers of some modules send real tokens, and their sequence balance.
 
-    `load_LE` accumulates over forwards until `reset`; `balance` is the differentiable
-    sequence-wise balance loss of the last watched forward, summed over layers.
+    `load_LE` accumulates over forwards until `reset`. With `with_balance`, `balance` is the
+    differentiable sequence-wise balance loss of the last watched forward, summed over layers;
+    it does not go together with recomputed activations.
     """
 
-    def __init__(self, *modules: nn.Module) -> None:
+    def __init__(self, *modules: nn.Module, with_balance: bool = False) -> None:
         self.routers = [
             part for m in modules for part in m.modules() if isinstance(part, DeepseekV3TopkRouter)
         ]
         for layer, router in enumerate(self.routers):
             router.register_forward_hook(self._hook(layer))
         self.mask_BT: Tensor | None = None
+        self.with_balance = with_balance
         self.balance: Tensor | float = 0.0
         self.reset()
 
@@ -45,7 +49,7 @@ class RouterWatch:
         finally:
             self.mask_BT = None
 
-    def _hook(self, layer: int):  # type: ignore[no-untyped-def]
+    def _hook(self, layer: int) -> RouterHook:
         def hook(router: DeepseekV3TopkRouter, _args: object, output: tuple[Tensor, ...]) -> None:
             if self.mask_BT is None:
                 return
@@ -54,7 +58,7 @@ class RouterWatch:
             hit_BTE = torch.zeros_like(logits).scatter_(1, chosen, 1.0)
             hit_BTE = hit_BTE.view(*self.mask_BT.shape, experts) * self.mask_BT[..., None]
             self.load_LE[layer] += hit_BTE.detach().sum((0, 1)).to(self.load_LE.device)
-            if torch.is_grad_enabled():
+            if self.with_balance:
                 score_BTE = logits.sigmoid().view(hit_BTE.shape)
                 self.balance = self.balance + sequence_balance(
                     score_BTE, hit_BTE, self.mask_BT, router.top_k

@@ -1,12 +1,15 @@
 """Any causal LM of transformers from a folder, a shipped name or the hub."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from huggingface_hub import snapshot_download
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
+from transformers.utils import logging
 
 from grpo.checkpoint.weights import load_weights
 from grpo.errors import UserError
@@ -40,17 +43,25 @@ def layer_count(folder: Path) -> int | None:
 
 
 def load_model(knobs: Model, folder: Path) -> PreTrainedModel:
-    """The model in `folder`, held as `knobs` say. Raises UserError when it cannot be read."""
+    """The model in `folder`, held as `knobs` say. Raises UserError when it cannot be read or is
+    not whole."""
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=getattr(torch, knobs.dtype),
-            attn_implementation=knobs.attention,
-            experts_implementation=knobs.experts,
-            trust_remote_code=knobs.trust_remote_code,
-        )
+        with without_load_report():
+            model, found = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=getattr(torch, knobs.dtype),
+                attn_implementation=knobs.attention,
+                experts_implementation=knobs.experts,
+                trust_remote_code=knobs.trust_remote_code,
+                output_loading_info=True,
+            )
     except (OSError, ValueError) as error:
         raise UserError(f"the model in {folder} cannot be loaded: {_first_line(error)}") from error
+    if missing := sorted(found["missing_keys"]):
+        raise UserError(
+            f"the model in {folder} lacks {len(missing)} tensors, the first is {missing[0]}; "
+            "they would be random numbers"
+        )
     for tensor in (*model.parameters(), *model.buffers()):
         # Weights mapped from a file start at odd addresses, where kernels may round otherwise
         # than on memory of one's own: a resumed run would not repeat the run before it.
@@ -58,6 +69,18 @@ def load_model(knobs: Model, folder: Path) -> PreTrainedModel:
     if knobs.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     return model
+
+
+@contextmanager
+def without_load_report() -> Iterator[None]:
+    """Inside, transformers keeps its table of a checkpoint's odd tensors to itself: at every load
+    it would list the whole draft, which is not odd."""
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
 
 
 def load_tokenizer(knobs: Model, folder: Path) -> Tokenizer:
@@ -78,7 +101,10 @@ def load_draft(model: PreTrainedModel, folder: Path) -> MtpLayer | None:
         return None
     mtp = MtpLayer(model)
     load_mtp(mtp, tensors)
-    return mtp.to(model.dtype).requires_grad_(False)
+    for parameter in mtp.parameters():
+        # Not `mtp.to`: the router's bias is a buffer that stays float32, as in the model itself.
+        parameter.data = parameter.data.to(model.dtype)
+    return mtp.requires_grad_(False)
 
 
 def _first_line(error: Exception) -> str:

@@ -90,4 +90,6 @@ def _rows(
 ) -> Tensor | None:
     if value is None:
         return None
-    return value[rows] if value.dim() == 1 else value[rows][:, :length]
+    # Indexed by a tuple, a tensor would take it for one index a dimension.
+    chosen = value[list(rows) if isinstance(rows, Sequence) else rows]
+    return chosen if chosen.dim() == 1 else chosen[:, :length]

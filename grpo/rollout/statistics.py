@@ -29,10 +29,11 @@ def _parts(rollout: Rollout) -> dict[str, float]:
     judgements = [judgement for group in rollout.groups for judgement in group.judgements]
     metrics: dict[str, float] = {}
     for name in judgements[0].parts:
-        known = [j.parts[name] for j in judgements if j.parts[name] is not None]
+        known = [part for j in judgements if (part := j.parts[name]) is not None]
         if known:
-            metrics[f"rewards/{name}/mean"] = statistics.fmean(known)  # type: ignore[arg-type]
-            metrics[f"rewards/{name}/std"] = statistics.pstdev(known)  # type: ignore[type-var]
+            metrics[f"rewards/{name}/mean"] = statistics.fmean(known)
+        if len(known) > 1:
+            metrics[f"rewards/{name}/std"] = statistics.stdev(known)
         counts = Counter(j.outcomes.get(name, "none") for j in judgements)
         for outcome, count in sorted(counts.items()):
             metrics[f"outcomes/{name}/{outcome}"] = count / len(judgements)

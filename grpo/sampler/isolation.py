@@ -33,7 +33,7 @@ def own_randomness() -> Iterator[None]:
 
 @contextmanager
 def own_process_state() -> Iterator[None]:
-    """Inside, an engine may start; outside, random state, variables, logging, hook are as before."""
+    """Inside, an engine may start; outside, everything named above is as before."""
     environment, hook, root = dict(os.environ), sys.excepthook, logging.getLogger()
     handlers, level = list(root.handlers), root.level
     with own_randomness(), warnings.catch_warnings():

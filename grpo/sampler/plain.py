@@ -25,6 +25,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from grpo.model.load import without_load_report
 from grpo.recipe.sections import SamplerConfig, Sampling
 from grpo.sampler.preflight import read_config
 from grpo.sampler.protocol import Weights
@@ -61,9 +62,10 @@ class PlainSampler:
             read_config(checkpoint)
         trust = config.trust_remote_code
         if model is None:
-            model = AutoModelForCausalLM.from_pretrained(
-                checkpoint, dtype=config.dtype or "auto", trust_remote_code=trust
-            )
+            with without_load_report():
+                model = AutoModelForCausalLM.from_pretrained(
+                    checkpoint, dtype=config.dtype or "auto", trust_remote_code=trust
+                )
         if tokenizer is None:
             tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=trust)
         return cls(

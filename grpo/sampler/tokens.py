@@ -32,6 +32,8 @@ def checkpoint_eos(folder: Path) -> int | list[int] | None:
 
 def texts(tokenizer: Any, completions: Sequence[Sequence[int]], ends: Collection[int]) -> list[str]:
     """Each completion's text: special tokens kept (<think> is one), end and pad tokens left out."""
+    if not completions:
+        return []
     hidden = {*ends, tokenizer.pad_token_id}
     visible = [[t for t in ids if t not in hidden] for ids in completions]
     decoded: list[str] = tokenizer.batch_decode(

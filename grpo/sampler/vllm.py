@@ -4,7 +4,7 @@ Public vLLM only; what is not public is in vllm_adapter.py. Whether the pushed p
 trainer's is for the parity gate to say, which needs the trainer's numbers.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +136,7 @@ def _noting(weights: Iterable[tuple[str, Tensor]], names: set[str]) -> Weights:
         yield name, weight.detach()
 
 
-def _require(names: set[str], pushed: set[str]) -> None:
+def _require(names: Set[str], pushed: Set[str]) -> None:
     if missing := sorted(names - pushed):
         raise ValueError(
             f"the sync left {len(missing)} of the checkpoint's {len(names)} tensors out, which "

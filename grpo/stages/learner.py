@@ -41,6 +41,8 @@ class Learner:
         self.reference = self._open_reference((saved and saved.reference) or parent)
         if saved:
             self._restore(saved)
+        else:
+            bench.run.metrics.forget(stage.name)
 
     def learn(self, rollout: Rollout, lesson: Lesson | None) -> dict[str, float]:
         """Every epoch and minibatch of the lesson, and what they did; no lesson, no update."""
@@ -120,7 +122,7 @@ class Learner:
             return update(
                 self.policy,
                 lesson.sequences.rows(rows),
-                lesson.batch.rows(rows),
+                lesson.batch.rows(list(rows)),
                 self._objective,
                 temperature=stage.sampling.temperature,
                 budget=stage.tokens_per_microbatch,

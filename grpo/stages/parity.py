@@ -24,8 +24,7 @@ class ParityCheck:
     def __init__(self, stage: Rl, bench: Workbench, learner: Learner, sampler: Sampler) -> None:
         self._stage, self._bench, self._learner, self._sampler = stage, bench, learner, sampler
         self._knobs = bench.recipe.sampler.parity
-        ours = bench.model.dtype
-        self._dtype = max(ours, bench.recipe.sampler.dtype or ours, key=DTYPES.index)
+        self._dtype = max(bench.model.dtype, sampler.dtype, key=DTYPES.index)
 
     def check(self, rollout: Rollout) -> dict[str, float]:
         """The gap, in nats. Raises ParityError, with the numbers, where it is beyond the bound."""

@@ -77,13 +77,15 @@ class Pretraining:
         for parameter in self._parameters:
             parameter.requires_grad_(True)
         self._optimizer = build_optimizer(self._parameters, stage.optimizer)
-        self._watch = RouterWatch(*modules)
+        self._watch = RouterWatch(*modules, with_balance=True)
         self._documents = encode(self.tokenizer, corpus)
         lengths = [len(ids) for ids in self._documents]
         self._batches = batches(lengths, steps=stage.steps, budget=stage.tokens_per_step, seed=seed)
         self.step, self._tokens = 0, 0
         if saved:
             self._restore(saved.trainer)
+        else:
+            bench.run.metrics.forget(stage.name)
 
     def learn(self) -> dict[str, float]:
         """One optimizer step on the next batch, and what it was like."""

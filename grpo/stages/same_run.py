@@ -1,6 +1,7 @@
 """Whether a folder may go on with a recipe: it must hold no run, or this recipe's."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from grpo.errors import UserError
@@ -23,9 +24,14 @@ def claim(folder: RunDirectory, recipe: Recipe) -> None:
                 "give another --dir, or remove that folder"
             )
         return
-    if folder.root.is_dir() and any(folder.root.iterdir()):
+    if folder.root.is_dir() and not all(_is_leftover(path) for path in folder.root.iterdir()):
         raise UserError(f"{folder.root} is not empty and holds no run; give another --dir")
     folder.root.mkdir(parents=True, exist_ok=True)
+
+
+def _is_leftover(path: Path) -> bool:
+    """Whether it is what a run killed in its very first write, its recipe's, leaves behind."""
+    return path.name.startswith(".tmp-recipe.yaml-")
 
 
 def _essence(recipe: Recipe) -> dict[str, Any]:

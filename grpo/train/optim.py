@@ -23,15 +23,13 @@ def learning_rate(knobs: Optimizer, step: int, total: int) -> float:
     """The rate of optimizer step `step` of `total`, both counted from 0."""
     if step < knobs.warmup_steps:
         return knobs.lr * (step + 1) / knobs.warmup_steps
-    share = (step - knobs.warmup_steps) / max(1, total - knobs.warmup_steps)
-    left = {
-        "constant": 1.0,
-        "linear": 1.0 - share,
-        "cosine": 0.5 * (1.0 + math.cos(math.pi * min(share, 1.0))),
-    }[knobs.schedule]
     if knobs.schedule == "constant":
         return knobs.lr
-    return knobs.lr * (knobs.final_lr_share + (1.0 - knobs.final_lr_share) * max(left, 0.0))
+    share = min(1.0, (step - knobs.warmup_steps) / max(1, total - knobs.warmup_steps))
+    left = {"linear": 1.0 - share, "cosine": 0.5 * (1.0 + math.cos(math.pi * share))}
+    return knobs.lr * (
+        knobs.final_lr_share + (1.0 - knobs.final_lr_share) * left[knobs.schedule]
+    )
 
 
 def set_learning_rate(optimizer: AdamW, rate: float) -> None:

@@ -11,13 +11,15 @@ from grpo_data.world.case import LANGUAGES
 from grpo_data.world.kinds import KINDS
 
 DEFAULT_SIZE = 20_000
+EXHAUSTED = 20_000  # draws in a row that bring nothing new: there is nothing new
 
 
 def problems(kinds: str = "all", *, size: int | None = None, seed: int = 0) -> list[Problem]:
     """`size` problems of the named kinds, in both languages, no arithmetic twice.
 
     `kinds` is a comma-separated list of keys of KINDS, or "all". The k-th problem depends on
-    the kinds, the seed and k alone, so a longer list begins with the shorter one.
+    the kinds, the seed and k alone, so a longer list begins with the shorter one. A kind that
+    has fewer problems gives those it has ("shop" has about a thousand).
     """
     names = list(KINDS) if kinds == "all" else kinds.split(",")
     unknown = [name for name in names if name not in KINDS]
@@ -25,8 +27,10 @@ def problems(kinds: str = "all", *, size: int | None = None, seed: int = 0) -> l
         raise ValueError(f"tiny:{kinds}: no kind {unknown[0]!r}; there are {', '.join(KINDS)}")
     rng = Random(f"problems:{seed}:{','.join(names)}")
     drawn: dict[str, Problem] = {}
-    while len(drawn) < (size or DEFAULT_SIZE):
+    fruitless = 0
+    while len(drawn) < (size or DEFAULT_SIZE) and fruitless < EXHAUSTED:
         case = KINDS[rng.choice(names)](rng)
         language = rng.choice(LANGUAGES)
+        fruitless = fruitless + 1 if case.key in drawn else 0
         drawn.setdefault(case.key, case.problem(language))
     return list(drawn.values())

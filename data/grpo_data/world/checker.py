@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 from grpo_data.world.steps import Equation
 
-EQUATION = re.compile(r"(?<!\d)(\d{1,4})\s*([+\-*])\s*(\d{1,4})\s*=\s*(\d{1,4})(?!\d)")
+# A careless thinker may slip below nought and go on from there: -3+8=5, 20--3=23.
+EQUATION = re.compile(
+    r"(?<!\d)(-?\d{1,4})\s*([+\-*])\s*(-?\d{1,4})\s*=\s*(-?\d{1,4})(?!\d)"
+)
 
 
 @dataclass(frozen=True)
@@ -46,5 +49,12 @@ def check_steps(thought: str, steps: Sequence[str]) -> tuple[CheckedStep, ...]:
 
 
 def thinks_in_full(thought: str, steps: Sequence[str]) -> bool:
-    """Whether the thought attempts as many steps as the problem has, right or wrong."""
-    return len(EQUATION.findall(thought)) >= len(steps)
+    """Whether the thought attempts as many different sums as the problem has, right or wrong.
+
+    A sum that is said again, as a check or a correction, is one attempt.
+    """
+    return len(_sums(thought)) >= len(_sums(" ".join(steps)))
+
+
+def _sums(text: str) -> set[tuple[int, str, int]]:
+    return {(int(left), op, int(right)) for left, op, right, _ in EQUATION.findall(text)}

@@ -1,0 +1,145 @@
+"""Bad input: one sentence, exit code 2, and nothing that was there before is lost."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tiny_run
+from tiny_run import PLAIN, Done
+
+PROBLEMS = [{"question": f"{n} + 4 = ?", "answer": str(n + 4)} for n in range(20)]
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> Path:
+    """A JSONL of twenty right problems."""
+    file = tmp_path / "problems.jsonl"
+    file.write_text("".join(json.dumps(problem) + "\n" for problem in PROBLEMS))
+    return file
+
+
+def sentence(done: Done) -> str:
+    """The one sentence of a command that refused."""
+    assert done.code == 2, done.err
+    (line,) = done.errors
+    assert line.startswith("error: ")
+    return line.removeprefix("error: ")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every file under `folder` with what is in it."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_model_that_is_not_there(tmp_path: Path) -> None:
+    done = tiny_run.run(tmp_path / "run", "model.path=models/none")
+    assert sentence(done).startswith("key 'model.path': there is no folder 'models/none'")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_column_that_is_not_there(problems: Path, tmp_path: Path) -> None:
+    done = tiny_run.run(tmp_path / "run", f"data.path={problems}", "data.answer=anser")
+    assert sentence(done) == (
+        f"key 'data.path': {problems}:1: no column 'anser'; the nearest is 'answer' "
+        "(columns: 'question', 'answer')."
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_group_of_one(tmp_path: Path) -> None:
+    said = sentence(tiny_run.run(tmp_path / "run", "stages.zero.group_size=1"))
+    assert said.startswith("override 'stages.zero.group_size=1': key 'stages.zero.group_size'")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_broken_line_is_named_and_the_run_goes_on_once_it_is_mended(
+    problems: Path, tmp_path: Path
+) -> None:
+    whole = problems.read_text()
+    lines = whole.splitlines()
+    problems.write_text("\n".join([*lines[:2], '{"question": "3 +', *lines[3:]]))
+    words = (*PLAIN, f"data.path={problems}", "data.size=20", "stages.zero.steps=1")
+    done = tiny_run.run(tmp_path / "run", *words)
+    assert sentence(done).startswith(f"{problems}:3: not valid JSON")
+    problems.write_text(whole)
+    tiny_run.whole(tmp_path / "run", *words)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three steps on the plain engine, with a checkpoint after each."""
+    folder = tmp_path_factory.mktemp("unbroken") / "run"
+    return tiny_run.whole(folder, *PLAIN, "stages.zero.checkpoint.every=1")
+
+
+@pytest.mark.slow
+def test_a_folder_that_holds_another_recipes_run(unbroken: Path) -> None:
+    there = files(unbroken)
+    done = tiny_run.run(unbroken, *PLAIN, "stages.zero.optimizer.lr=0.1")
+    assert sentence(done) == (
+        f"{unbroken} holds a run of another recipe (it differs in stages.0.optimizer.lr); "
+        "give another --dir, or remove that folder"
+    )
+    assert files(unbroken) == there
+
+
+@pytest.mark.slow
+def test_a_folder_that_holds_something_else(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("years of work")
+    done = tiny_run.run(tmp_path / "run", *PLAIN)
+    assert sentence(done) == (
+        f"{tmp_path / 'run'} is not empty and holds no run; give another --dir"
+    )
+    assert files(tmp_path / "run") == {"thesis.txt": b"years of work"}
+
+
+@pytest.mark.slow
+def test_nan_in_the_loss_stops_at_the_last_good_checkpoint(unbroken: Path, tmp_path: Path) -> None:
+    words = (*PLAIN, "stages.zero.checkpoint.every=1")
+    done = tiny_run.run(tmp_path / "run", *words, fault="poison:2:1")
+    good = tmp_path / "run" / "checkpoints" / "zero" / "step-000002"
+    said = sentence(done)
+    assert said.startswith("stage 'zero', step 2, minibatch 1: loss nan, gradient norm nan; ")
+    assert f"the last good checkpoint is {good}" in said
+    assert tiny_run.tensors(tmp_path / "run", 2)
+    assert len(tiny_run.metrics(tmp_path / "run")) == 2
+    tiny_run.whole(tmp_path / "run", *words)
+    tiny_run.assert_same_end(tmp_path / "run", unbroken, 3)
+
+
+@pytest.fixture
+def small_disk(unbroken: Path, tmp_path: Path) -> Iterator[Path]:
+    """A disk with room for a run and its first checkpoint, but not for a second beside it."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    checkpoint = unbroken / "checkpoints" / "zero" / "step-000003"
+    size = sum(file.stat().st_size for file in checkpoint.rglob("*") if file.is_file())
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size * 3 // 2}", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
+        pytest.skip("a small disk is a tmpfs, which only root can mount")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_during_a_checkpoint(small_disk: Path, unbroken: Path) -> None:
+    words = (*PLAIN, "stages.zero.checkpoint.every=1")
+    done = tiny_run.run(small_disk / "run", *words)
+    said = sentence(done)
+    checkpoints = small_disk / "run" / "checkpoints" / "zero"
+    assert said.startswith(f"disk full while writing {checkpoints / 'step-000002'}: needs about ")
+    assert f"the last good checkpoint is {checkpoints / 'step-000001'}; free some space" in said
+    assert [path.name for path in checkpoints.iterdir()] == ["step-000001"]
+    assert tiny_run.tensors(small_disk / "run", 1)
+    subprocess.run(["mount", "-o", "remount,size=1G", str(small_disk)], check=True)
+    tiny_run.whole(small_disk / "run", *words)
+    tiny_run.assert_same_end(small_disk / "run", unbroken, 3)

@@ -1,0 +1,141 @@
+"""What the adapter believes about vLLM's insides; a new version that breaks a belief fails here."""
+
+import pytest
+import tiny_moe
+import torch
+
+from grpo.recipe.sections import SamplerConfig
+from grpo.sampler.preflight import CPU_HEAD_SIZES
+from grpo.sampler.vllm_adapter import Engine, _expand_batch_to_tokens, _own_draft_weights, on_cpu
+
+CONFIG = SamplerConfig(max_model_len=64, max_num_seqs=8, kv_cache_gib=0.0625, draft_tokens=1)
+THREADS = torch.set_num_threads
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return tiny_moe.model()
+
+
+@pytest.fixture(scope="module")
+def engine(policy, tmp_path_factory):
+    engine = Engine(tiny_moe.save(policy, tmp_path_factory.mktemp("tiny")), CONFIG, "float32")
+    yield engine
+    engine.close()
+    assert torch.set_num_threads is THREADS
+    assert not torch.distributed.is_initialized()
+
+
+def test_this_vllm_runs_on_the_cpu_in_this_process(engine):
+    from vllm.v1.engine.core_client import InprocClient
+
+    assert on_cpu()
+    assert isinstance(engine.llm.llm_engine.engine_core, InprocClient)
+    assert torch.distributed.is_initialized()
+
+
+def test_the_engine_got_what_was_asked(engine):
+    config = engine.llm.llm_engine.vllm_config
+    assert config.model_config.dtype == torch.float32
+    assert config.model_config.logprobs_mode == "processed_logprobs"
+    assert config.model_config.enforce_eager
+    assert not config.model_config.use_mla
+    assert not config.scheduler_config.enable_chunked_prefill
+    assert config.scheduler_config.max_num_seqs == 8
+    assert config.cache_config.kv_cache_memory_bytes == 2**26
+    assert config.speculative_config.num_speculative_tokens == 1
+    assert engine.llm.get_default_sampling_params().temperature == 1.0
+
+
+def test_the_list_of_head_sizes_is_vllms():
+    from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
+
+    assert list(CPU_HEAD_SIZES) == CPUAttentionBackend.get_supported_head_sizes()
+
+
+def test_every_expert_layer_has_a_kernel_to_forget(engine):
+    def kernels(worker):
+        runner = worker.model_runner
+        layers = [*runner.get_model().modules(), *runner.drafter.model.modules()]
+        methods = [getattr(layer, "quant_method", None) for layer in layers]
+        return sum(getattr(m, "moe_kernel", None) is not None for m in methods)
+
+    # Two expert layers in the policy, one in the draft.
+    assert engine._call(kernels) == 3
+
+
+def test_embedding_and_head_of_the_draft_are_the_policys(engine):
+    def shared(worker):
+        target, draft = worker.model_runner.get_model(), worker.model_runner.drafter.model
+        ours = {id(w) for w in target.parameters()}
+        return sorted(name for name, w in draft.named_parameters() if id(w) in ours)
+
+    names = ["model.embed_tokens.weight", "model.layers.3.shared_head.head.weight"]
+    assert engine._call(shared) == names
+
+
+def test_the_drafts_weights_can_be_read_back_to_the_bit(engine, policy):
+    draft = tiny_moe.draft_weights(policy)
+    engine.push_draft(draft.items())
+    assert engine.draft_values() == engine.expected_draft_values(draft.items())
+    engine.push_draft((n, w * 1.0001) for n, w in draft.items())
+    assert engine.draft_values() != engine.expected_draft_values(draft.items())
+    # 64 x 128 numbers of eh_proj, 96 + 32 of each ... and no weight is read as empty.
+    assert all(w.numel() for w in engine._call(_own_draft_weights))
+
+
+def test_a_reload_leaves_the_layout_of_a_fresh_load(engine, policy):
+    draft = tiny_moe.draft_weights(policy)
+    engine.push_draft(draft.items())
+    layout = engine.draft_layout()
+    engine.push_draft(tiny_moe.draft_weights(policy, seed=2).items())
+    assert engine.draft_layout() != layout
+    engine.push_draft(draft.items())
+    assert engine.draft_layout() == layout
+
+
+def test_a_reload_keeps_no_hold_of_the_trainers_tensors(engine, policy):
+    draft = tiny_moe.draft_weights(policy)
+    engine.push_draft(draft.items())
+    pushed = engine.draft_values()
+    for weight in draft.values():
+        weight.zero_()
+    assert engine.draft_values() == pushed
+
+
+def test_the_draft_counters_are_where_they_were(engine):
+    proposed, accepted = engine.draft_counts()
+    names = {metric.name for metric in engine.llm.get_metrics()}
+    assert "vllm:spec_decode_num_draft_tokens" in names
+    assert "vllm:spec_decode_num_accepted_tokens" in names
+    assert proposed >= accepted >= 0
+
+
+def test_the_prefix_cache_lets_go(engine):
+    engine.drop_prefix_cache()
+
+
+def test_temperatures_are_spread_over_drafted_tokens():
+    # Three requests of 1, 2 and 1 tokens; 0 stands for greedy and is replaced by 1.
+    values, sums = torch.tensor([0.7, 1.3, 0.0]), torch.tensor([1, 3, 4], dtype=torch.int32)
+    spread = _expand_batch_to_tokens(values, sums, 4, 0, 1)
+    assert torch.equal(spread, torch.tensor([0.7, 1.3, 1.3, 1.0]))
+    counts = _expand_batch_to_tokens(torch.tensor([5, 6, 7]), sums, 4)
+    assert torch.equal(counts, torch.tensor([5, 6, 6, 7]))
+
+
+def test_vllms_own_spreading_still_fills_nothing(engine):
+    """When this fails, vLLM has mended it: take `_mend_draft_temperature` out."""
+    from vllm.utils.cpu_triton_utils import _expand_kernel_impl
+
+    output = torch.full((4,), -1.0)
+    sums = torch.tensor([1, 3, 4], dtype=torch.int32)
+    _expand_kernel_impl(output, torch.tensor([0.7, 1.3, 0.9]), sums, 0, 1)
+    assert torch.equal(output, torch.full((4,), -1.0))
+
+
+def test_the_mend_is_where_the_rejection_sampler_looks(engine):
+    from vllm.v1.sample import rejection_sampler
+
+    looked_up = rejection_sampler.apply_sampling_constraints.__globals__["expand_batch_to_tokens"]
+    assert looked_up is _expand_batch_to_tokens
