@@ -3,6 +3,7 @@
 Each verb imports its work inside, so that `grpo check` and `--help` never load torch.
 """
 
+import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Literal
@@ -51,6 +52,8 @@ Engine = Literal["vllm", "plain"]
 
 def main() -> None:
     """The entry point of the command."""
+    # torch's C++ side speaks of NUMA nodes at every start of an engine; it reads this once.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     app()
 
 

@@ -32,22 +32,18 @@ def together(rows: list[Tensor]) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def loads(model: DeepseekV3ForCausalLM, rows: list[Tensor]) -> Tensor:
     """Tokens of each row that chose each expert, [layers, E], counted one choice at a time."""
-    counted = torch.zeros(2, 8)
-    layers = [module for module in RouterWatch(model).routers]
+    chosen: list[list[int]] = [[], []]
     handles = [
         router.register_forward_hook(
-            lambda _, __, output, layer=layer: [
-                counted[layer].__setitem__(e, counted[layer, e] + 1)
-                for e in output[2].flatten().tolist()
-            ]
+            lambda _, __, output, layer=layer: chosen[layer].extend(output[2].flatten().tolist())
         )
-        for layer, router in enumerate(layers)
+        for layer, router in enumerate(RouterWatch(model).routers)
     ]
     for row in rows:
         model(row)
     for handle in handles:
         handle.remove()
-    return counted
+    return torch.tensor([[float(layer.count(e)) for e in range(8)] for layer in chosen])
 
 
 @torch.no_grad()
@@ -112,15 +108,15 @@ def test_without_speed_they_stay(model: DeepseekV3ForCausalLM) -> None:
 
 def test_moving_biases_evens_the_load(model: DeepseekV3ForCausalLM) -> None:
     watch = RouterWatch(model)
-    rows = sequences(200)
-    real = torch.ones(1, 200, dtype=torch.bool)
+    rows = sequences(100)
+    real = torch.ones(1, 100, dtype=torch.bool)
     violations = []
-    for _ in range(60):
+    for _ in range(30):
         watch.reset()
         with torch.no_grad(), watch.watching(real):
             model(rows[0])
         violations.append(max_violation(watch.load_LE))
-        move_biases(watch, 0.01)
+        move_biases(watch, 0.02)
     assert violations[-1] < violations[0] / 2
 
 
@@ -172,7 +168,7 @@ def test_the_balance_loss_reaches_the_routers_where_it_is_asked_for(
         model(ids)
     assert plain.balance == 0.0
     assert isinstance(asked.balance, Tensor)
-    assert float(asked.balance) > 2  # two layers, each 1 at best
+    assert float(asked.balance.detach()) > 2  # two layers, each 1 at best
     asked.balance.backward()
     grads = [router.weight.grad for router in asked.routers]
     assert all(grad is not None and grad.abs().max() > 0 for grad in grads)

@@ -20,7 +20,7 @@ def one_track_policy():
         policy.model.embed_tokens.weight[:, 0] = 60.0
         policy.model.norm.weight[0] = 1.0
         policy.lm_head.weight[:, 0] = 0.0
-        policy.lm_head.weight[FAVOURITE, 0] = 0.8
+        policy.lm_head.weight[FAVOURITE, 0] = 1.1
     return policy
 
 

@@ -1,6 +1,7 @@
 """Any causal LM of transformers from a folder, a shipped name or the hub."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,7 +47,7 @@ def load_model(knobs: Model, folder: Path) -> PreTrainedModel:
     """The model in `folder`, held as `knobs` say. Raises UserError when it cannot be read or is
     not whole."""
     try:
-        with without_load_report():
+        with quiet_loading():
             model, found = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=getattr(torch, knobs.dtype),
@@ -72,15 +73,19 @@ def load_model(knobs: Model, folder: Path) -> PreTrainedModel:
 
 
 @contextmanager
-def without_load_report() -> Iterator[None]:
-    """Inside, transformers keeps its table of a checkpoint's odd tensors to itself: at every load
-    it would list the whole draft, which is not odd."""
-    level = logging.get_verbosity()
+def quiet_loading() -> Iterator[None]:
+    """Inside, transformers shows its bar in a terminal only, and keeps its table of a checkpoint's
+    odd tensors to itself: at every load it would list the whole draft, which is not odd."""
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
 
 
 def load_tokenizer(knobs: Model, folder: Path) -> Tokenizer:

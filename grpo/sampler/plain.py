@@ -25,7 +25,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from grpo.model.load import without_load_report
+from grpo.model.load import quiet_loading
 from grpo.recipe.sections import SamplerConfig, Sampling
 from grpo.sampler.preflight import read_config
 from grpo.sampler.protocol import Weights
@@ -62,7 +62,7 @@ class PlainSampler:
             read_config(checkpoint)
         trust = config.trust_remote_code
         if model is None:
-            with without_load_report():
+            with quiet_loading():
                 model = AutoModelForCausalLM.from_pretrained(
                     checkpoint, dtype=config.dtype or "auto", trust_remote_code=trust
                 )

@@ -258,12 +258,12 @@ def _own_draft_weights(worker: Any) -> list[Tensor]:
     ]
 
 
-@torch.no_grad()
 def _packed_away(layer: Any) -> Tensor:
     """A linear layer's weight, [in, out], which its CPU kernel has swallowed: W applied to 1.
 
     Exact, since every sum holds one term that is not zero.
     """
     unit = torch.eye(layer.input_size, dtype=layer.weight.dtype)
-    weight: Tensor = layer.cpu_linear(unit, layer.weight, None)
+    with torch.no_grad():
+        weight: Tensor = layer.cpu_linear(unit, layer.weight, None)
     return weight
