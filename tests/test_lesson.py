@@ -1,0 +1,242 @@
+"""From a rollout to a lesson: who is taught, how much each token weighs, and who takes which part."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from small_policies import CPU, llama, plain_logprobs, policy, sequences
+from torch import Tensor
+
+from grpo.objective import group_advantages
+from grpo.recipe.sections import Objective, Sampling
+from grpo.recipe.stages import Rl
+from grpo.stages.lesson import Lesson, Teacher, objective_of
+from grpo.train.policy import Policy, Reference
+from grpo.train.sequences import Sequences
+from grpo.types import Completion, Group, Judgement, Rollout
+from grpo_data.problem import Problem
+
+G = 4
+
+
+def stage(**knobs: Any) -> Rl:
+    objective = Objective(**knobs.pop("objective", {}))
+    sampling = Sampling(temperature=knobs.pop("temperature", 1.0), max_tokens=12)
+    return Rl(
+        name="zero", kind="rl", steps=9, group_size=G, objective=objective, sampling=sampling,
+        **{"minibatches": 2, "tokens_per_microbatch": 64, **knobs},
+    )  # fmt: skip
+
+
+def rollout(*rewards: tuple[float | None, ...], step: int = 3) -> Rollout:
+    """A group for each tuple of rewards, the sampler's log-probs all -1."""
+    drawn = sequences(len(rewards) * G, seed=6)
+    groups = []
+    for n, group in enumerate(rewards):
+        mine = drawn.completions[n * G : (n + 1) * G]
+        completions = tuple(Completion("", tuple(c), (-1.0,) * len(c), "stop") for c in mine)
+        judgements = tuple(Judgement(r, {"accuracy": r}, {}) for r in group)
+        prompt = tuple(drawn.prompts[n])
+        groups.append(Group(Problem(f"p{n}", "?", "7", "k"), "?", prompt, completions, judgements))
+    return Rollout(step, tuple(groups))
+
+
+def everything(rolled: Rollout) -> Sequences:
+    """All completions in the rollout's order."""
+    return Sequences(
+        [g.prompt_ids for g in rolled.groups for _ in g.completions],
+        [c.token_ids for g in rolled.groups for c in g.completions],
+    )
+
+
+def place(lesson: Lesson, rolled: Rollout, row: int) -> int:
+    """Where the lesson's row stands in the rollout."""
+    both = zip(everything(rolled).prompts, everything(rolled).completions, strict=True)
+    mine = (lesson.sequences.prompts[row], lesson.sequences.completions[row])
+    return list(both).index(mine)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def held() -> Policy:
+    return policy(llama())
+
+
+LIVE, OTHER, DEAD, ZERO = (1.0, 0.0, 0.0, 0.0), (1.0, 1.0, 0.0, 0.5), (1.0,) * 4, (0.0,) * 4
+
+
+def taught(held: Policy, rolled: Rollout, reference: Reference | None = None, **knobs: Any) -> Lesson:
+    lesson = Teacher(stage(**knobs), held, reference, seed=0).lesson(rolled)
+    assert lesson is not None
+    return lesson
+
+
+def test_dead_groups_are_not_taught(held: Policy) -> None:
+    rolled = rollout(LIVE, DEAD, OTHER, ZERO)
+    lesson = taught(held, rolled)
+    assert len(lesson.sequences) == len(lesson.batch.mask_BT) == 8
+    places = [place(lesson, rolled, row) for row in range(8)]
+    assert sorted(places) == [0, 1, 2, 3, 8, 9, 10, 11]
+
+
+def test_nothing_alive_is_no_lesson(held: Policy) -> None:
+    assert Teacher(stage(), held, None, seed=0).lesson(rollout(DEAD, ZERO)) is None
+    assert Teacher(stage(), held, None, seed=0).lesson(rollout((1.0, None, None, None))) is None
+
+
+@pytest.mark.parametrize(
+    ("loss", "weight"),
+    [
+        # 16 completions in 2 minibatches: 8 sequences each, dead ones among them.
+        ("grpo", lambda length, total: 1 / (8 * length)),
+        ("dapo", lambda length, total: 2 / total),
+        ("dr_grpo", lambda length, total: 1 / (8 * 12)),  # max_tokens is 12
+    ],
+)
+def test_dead_groups_still_count_in_the_denominators(held: Policy, loss: str, weight: Any) -> None:
+    rolled = rollout(LIVE, DEAD, OTHER, ZERO)
+    lesson = taught(held, rolled, objective={"loss": loss})
+    total = sum(map(len, everything(rolled).completions))
+    for row, completion in enumerate(lesson.sequences.completions):
+        expected = torch.zeros(lesson.batch.mask_BT.shape[1])
+        expected[: len(completion)] = weight(len(completion), total)
+        torch.testing.assert_close(lesson.batch.weights_BT[row], expected)
+
+
+def test_advantages_are_the_groups_own(held: Policy) -> None:
+    rolled = rollout(LIVE, DEAD, OTHER)
+    lesson = taught(held, rolled)
+    expected = group_advantages(torch.tensor([LIVE, DEAD, OTHER]), scale="std").flatten()
+    for row, advantage in enumerate(lesson.batch.advantages_B.tolist()):
+        assert advantage == pytest.approx(float(expected[place(lesson, rolled, row)]))
+    # By hand for the first: mean 1/4, spread 1/2, so (3/4) / (1/2 + 1e-4) for the one that is right.
+    assert float(expected[0]) == pytest.approx(0.75 / 0.5001)
+
+
+@pytest.mark.parametrize("minibatches", [1, 2, 3, 5])
+def test_minibatches_take_each_live_row_once(held: Policy, minibatches: int) -> None:
+    lesson = taught(held, rollout(LIVE, DEAD, OTHER, LIVE), minibatches=minibatches)
+    assert len(lesson.minibatches) == minibatches
+    assert sorted(row for part in lesson.minibatches for row in part) == list(range(12))
+    sizes = [len(part) for part in lesson.minibatches]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_more_minibatches_than_rows_leave_none_empty(held: Policy) -> None:
+    lesson = taught(held, rollout(LIVE), minibatches=9)
+    assert [len(part) for part in lesson.minibatches] == [1] * 4
+
+
+def split(world: int, minibatches: int, live: int, step: int = 3) -> list[list[list[int]]]:
+    """[process][minibatch] rows: what each of `world` processes takes."""
+
+    def teacher(rank: int) -> Teacher:
+        place = SimpleNamespace(process_index=rank, num_processes=world)
+        anybody: Any = SimpleNamespace(accelerator=place)
+        return Teacher(stage(minibatches=minibatches), anybody, None, seed=0)
+
+    return [teacher(rank)._split(list(range(live)), step) for rank in range(world)]
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_the_split_does_not_depend_on_the_process_count(world: int) -> None:
+    (alone,) = split(1, 4, 26)
+    shares = split(world, 4, 26)
+    for number, minibatch in enumerate(alone):
+        parts = [share[number] for share in shares]
+        assert sorted(row for part in parts for row in part) == sorted(minibatch)
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_every_step_is_dealt_anew_and_the_same_each_time() -> None:
+    assert split(1, 4, 26) == split(1, 4, 26)
+    assert split(1, 4, 26) != split(1, 4, 26, step=4)
+
+
+def close(rows_BT: Tensor | None, expected: list[Tensor]) -> None:
+    assert rows_BT is not None
+    for row, values in zip(rows_BT, expected, strict=True):
+        torch.testing.assert_close(row[: len(values)], values, atol=2e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_old_and_reference_log_probs_are_at_the_sampling_temperature(held: Policy) -> None:
+    reference = Reference(llama(seed=1), held.accelerator)
+    lesson = taught(held, rollout(LIVE, OTHER), reference, temperature=0.6)
+    close(lesson.batch.old_logprobs_BT, plain_logprobs(held.model, lesson.sequences, 0.6)[0])
+    theirs = plain_logprobs(llama(seed=1), lesson.sequences, 0.6)[0]
+    close(lesson.batch.ref_logprobs_BT, theirs)
+
+
+def test_without_a_reference_there_are_none(held: Policy) -> None:
+    assert taught(held, rollout(LIVE)).batch.ref_logprobs_BT is None
+
+
+def test_one_update_a_rollout_needs_no_old_log_probs(held: Policy) -> None:
+    assert taught(held, rollout(LIVE), minibatches=1).batch.old_logprobs_BT is None
+    assert taught(held, rollout(LIVE), minibatches=1, epochs=2).batch.old_logprobs_BT is not None
+    corrected = taught(
+        held, rollout(LIVE), minibatches=1, objective={"correction": "truncate"}
+    )
+    assert corrected.batch.old_logprobs_BT is not None
+
+
+@torch.no_grad()
+def test_the_correction_compares_trainer_and_sampler(held: Policy) -> None:
+    knobs = {"correction": "truncate", "correction_cap": 1.5}
+    lesson = taught(held, rollout(LIVE, OTHER), objective=knobs)
+    ours = plain_logprobs(held.model, lesson.sequences)[0]
+    # The sampler said -1 everywhere: the ratio is exp(ours + 1), cut at 1.5.
+    close(lesson.batch.correction_BT, [(row + 1).exp().clamp(max=1.5) for row in ours])
+    gaps = torch.cat(ours) + 1
+    name = "sampling/sampling_logp_difference/mean"
+    assert lesson.metrics[name] == pytest.approx(float(gaps.abs().mean()), abs=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["k1", "k3"])
+def test_a_kl_in_the_reward_is_taken_off_before_the_advantages(held: Policy, kind: str) -> None:
+    reference = Reference(llama(seed=1), held.accelerator)
+    rolled = rollout(LIVE, DEAD)
+    knobs = {"kl_in": "reward", "kl": kind, "beta": 0.02}
+    lesson = taught(held, rolled, reference, objective=knobs)
+    ours = plain_logprobs(held.model, everything(rolled))[0]
+    theirs = plain_logprobs(llama(seed=1), everything(rolled))[0]
+    gaps = [b - a for a, b in zip(ours, theirs, strict=True)]  # log(ref / pi)
+    kl = [-gap if kind == "k1" else gap.exp() - gap - 1 for gap in gaps]
+    shaped = torch.tensor([LIVE, DEAD]) - 0.02 * torch.stack([k.sum() for k in kl]).view(2, G)
+    expected = group_advantages(shaped, scale="std").flatten()
+    # The KL tells apart what the reward alone did not: all eight completions live.
+    assert len(lesson.sequences) == 8
+    for row, advantage in enumerate(lesson.batch.advantages_B.tolist()):
+        assert advantage == pytest.approx(float(expected[place(lesson, rolled, row)]), abs=1e-3)
+
+
+def test_a_kl_in_the_reward_leaves_the_loss() -> None:
+    assert objective_of(stage(objective={"beta": 0.3, "kl_in": "loss"})).beta == 0.3
+    assert objective_of(stage(objective={"beta": 0.3, "kl_in": "reward"})).beta == 0.0
+
+
+def test_every_knob_of_the_loss_reaches_it() -> None:
+    knobs = {
+        "loss": "dapo",
+        "clip_low": 0.1,
+        "clip_high": 0.3,
+        "dual": 4.0,
+        "beta": 0.2,
+        "kl": "k2",
+        "use_bias_correction_kl": True,
+        "entropy_coef": 0.05,
+    }
+    objective = objective_of(stage(objective=knobs))
+    found = {
+        **{name: getattr(objective, name) for name in knobs if name != "use_bias_correction_kl"},
+        "use_bias_correction_kl": objective.kl_bias_correction,
+    }
+    assert found == knobs
+    assert objective.max_completion_length == 12
+
+
+def test_scoring_runs_where_the_policy_is(held: Policy) -> None:
+    lesson = taught(held, rollout(LIVE))
+    assert lesson.batch.mask_BT.device == held.accelerator.device == CPU

@@ -1,0 +1,144 @@
+"""A rollout on disk: what is read back is what was written, bit for bit, and anybody can read it."""
+
+import datetime
+import math
+import os
+import struct
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from grpo.rollout.record import SCHEMA, read_rollout, write_rollout
+from grpo.types import Completion, Group, Judgement, Rollout
+from grpo_data.problem import Problem
+
+# Numbers that a shorter type or a decimal text would not give back.
+AWKWARD = (0.1 + 0.2, -1 / 3, -5e-324, -1.7976931348623157e308, -0.0, -math.pi)
+
+
+def completion(text: str, logprobs: tuple[float, ...], end: str = "stop") -> Completion:
+    return Completion(text, tuple(range(7, 7 + len(logprobs))), logprobs, end)
+
+
+def rollout() -> Rollout:
+    chinese = Problem(
+        "p-1",
+        "小美有12个🍎。\n她又买了3个，现在有几个？",
+        "15",
+        "12+3",
+        {"kind": "story", "language": "zh", "steps": ["12+3=15"], "level": 2, "hard": None},
+    )
+    english = Problem("p-2", "3 + 4?", "7", "3+4")
+    skipped = Judgement(None, {"accuracy": None, "format": None}, {"accuracy": "skipped"})
+    return Rollout(
+        12,
+        (
+            Group(
+                chinese,
+                "<|user|>小美<|end|><|assistant|>",
+                (3, 99, 2**31 + 5),
+                (
+                    completion("<think>12+3=15</think><answer>15</answer>", AWKWARD),
+                    completion("十五 \u2028 \x00 \ud7ff 👩‍🚀", (-1e-7,), "length"),
+                ),
+                (
+                    Judgement(
+                        1 / 3 + 1, {"accuracy": 1.0, "format": 1 / 3}, {"accuracy": "correct"}
+                    ),
+                    Judgement(
+                        0.1, {"accuracy": None, "format": 0.1}, {"accuracy": "timeout"}
+                    ),
+                ),
+            ),
+            Group(
+                english,
+                "<|user|>3 + 4?<|end|><|assistant|>",
+                (3,),
+                (completion("", (-0.5,)), completion('"7",\r\n', (-0.25, -2.0))),
+                (Judgement(0.0, {"accuracy": 0.0, "format": 0.0}, {}), skipped),
+            ),
+        ),
+    )
+
+
+ADVANTAGES = [[0.7, -0.7], [0.0, 0.0]]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    write_rollout(tmp_path / "zero" / "step-000012.parquet", rollout(), ADVANTAGES)
+    return tmp_path / "zero" / "step-000012.parquet"
+
+
+def bits(numbers: tuple[float, ...]) -> bytes:
+    return struct.pack(f"{len(numbers)}d", *numbers)
+
+
+def test_it_comes_back_as_it_went(file: Path) -> None:
+    assert read_rollout(file) == rollout()
+
+
+def test_it_comes_back_to_the_last_bit(file: Path) -> None:
+    # -0.0 == 0.0, so equality is not all.
+    for ours, theirs in zip(rollout().groups, read_rollout(file).groups, strict=True):
+        for one, other in zip(ours.completions, theirs.completions, strict=True):
+            assert bits(one.logprobs) == bits(other.logprobs)
+
+
+def test_it_comes_back_in_kind(file: Path) -> None:
+    group = read_rollout(file).groups[0]
+    assert isinstance(group.prompt_ids, tuple)
+    assert all(isinstance(c.token_ids, tuple) for c in group.completions)
+    assert group.problem.columns["steps"] == ["12+3=15"]
+    assert group.problem.columns["hard"] is None
+
+
+def test_numbers_that_are_none_come_back_as_such(tmp_path: Path) -> None:
+    broken = completion("?", (math.nan, -math.inf))
+    problem = Problem("p", "?", "1", "k")
+    judgement = Judgement(None, {"format": None}, {"format": "error"})
+    group = Group(problem, "?", (1,), (broken, broken), (judgement, judgement))
+    write_rollout(tmp_path / "r.parquet", Rollout(0, (group,)), [[0.0, 0.0]])
+    (back,) = read_rollout(tmp_path / "r.parquet").groups
+    nan, infinite = back.completions[0].logprobs
+    assert math.isnan(nan) and infinite == -math.inf
+    assert back.judgements == (judgement, judgement)
+
+
+def test_what_json_does_not_know_comes_back_as_text(tmp_path: Path) -> None:
+    problem = Problem("p", "?", "1", "k", {"on": datetime.date(2026, 11, 22)})
+    judgement = Judgement(1.0, {"format": 1.0}, {"format": "correct"})
+    group = Group(problem, "?", (1,), (completion("", (-1.0,)),), (judgement,))
+    write_rollout(tmp_path / "r.parquet", Rollout(0, (group,)), [[0.0]])
+    (back,) = read_rollout(tmp_path / "r.parquet").groups
+    assert back.problem.columns == {"on": "2026-11-22"}
+
+
+def test_each_reward_has_columns_of_its_own(file: Path) -> None:
+    table = pq.read_table(file)
+    assert table.column_names[: len(SCHEMA)] == SCHEMA.names
+    assert table["reward/accuracy"].to_pylist() == [1.0, None, 0.0, None]
+    assert table["reward/format"].to_pylist() == [1 / 3, 0.1, 0.0, None]
+    assert table["outcome/accuracy"].to_pylist() == ["correct", "timeout", None, "skipped"]
+    assert table["advantage"].to_pylist() == [0.7, -0.7, 0.0, 0.0]
+    assert table["sample"].to_pylist() == [0, 1, 0, 1]
+
+
+def test_datasets_reads_it(file: Path, tmp_path: Path) -> None:
+    from datasets import load_dataset
+
+    found = load_dataset(
+        "parquet", data_files=str(file), split="train", cache_dir=str(tmp_path / "cache")
+    )
+    assert len(found) == 4
+    assert found[0]["completion"] == "<think>12+3=15</think><answer>15</answer>"
+    assert found[0]["question"].startswith("小美有12个🍎")
+    assert found[0]["logprobs"] == list(AWKWARD)
+    assert [row["reward"] for row in found] == [1 / 3 + 1, 0.1, 0.0, None]
+
+
+def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(file: Path) -> None:
+    write_rollout(file, Rollout(13, rollout().groups[:1]), ADVANTAGES[:1])
+    assert (read_rollout(file).step, len(read_rollout(file).groups)) == (13, 1)
+    assert os.listdir(file.parent) == [file.name]
