@@ -4,8 +4,6 @@ The numbers in its files agree with each other: rewards in the metrics are means
 the rollouts, scores in the evaluations are means over their tables of answers.
 """
 
-# ruff: noqa: RUF001 - Chinese text has Chinese punctuation
-
 import json
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""From a rollout to a lesson: who is taught, how much each token weighs, and who takes which part."""
+"""From a rollout to a lesson: who is taught, what each token weighs, who takes which part."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -65,7 +65,9 @@ def held() -> Policy:
 LIVE, OTHER, DEAD, ZERO = (1.0, 0.0, 0.0, 0.0), (1.0, 1.0, 0.0, 0.5), (1.0,) * 4, (0.0,) * 4
 
 
-def taught(held: Policy, rolled: Rollout, reference: Reference | None = None, **knobs: Any) -> Lesson:
+def taught(
+    held: Policy, rolled: Rollout, reference: Reference | None = None, **knobs: Any
+) -> Lesson:
     lesson = Teacher(stage(**knobs), held, reference, seed=0).lesson(rolled)
     assert lesson is not None
     return lesson
@@ -109,7 +111,7 @@ def test_advantages_are_the_groups_own(held: Policy) -> None:
     expected = group_advantages(torch.tensor([LIVE, DEAD, OTHER]), scale="std").flatten()
     for row, advantage in enumerate(lesson.batch.advantages_B.tolist()):
         assert advantage == pytest.approx(float(expected[place(lesson, rolled, row)]))
-    # By hand for the first: mean 1/4, spread 1/2, so (3/4) / (1/2 + 1e-4) for the one that is right.
+    # By hand for the first: mean 1/4, spread 1/2, so (3/4) / (1/2 + 1e-4) for the right one.
     assert float(expected[0]) == pytest.approx(0.75 / 0.5001)
 
 
@@ -175,9 +177,7 @@ def test_without_a_reference_there_are_none(held: Policy) -> None:
 def test_one_update_a_rollout_needs_no_old_log_probs(held: Policy) -> None:
     assert taught(held, rollout(LIVE), minibatches=1).batch.old_logprobs_BT is None
     assert taught(held, rollout(LIVE), minibatches=1, epochs=2).batch.old_logprobs_BT is not None
-    corrected = taught(
-        held, rollout(LIVE), minibatches=1, objective={"correction": "truncate"}
-    )
+    corrected = taught(held, rollout(LIVE), minibatches=1, objective={"correction": "truncate"})
     assert corrected.batch.old_logprobs_BT is not None
 
 

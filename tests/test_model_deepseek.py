@@ -57,9 +57,7 @@ def test_the_tokenizer_s_numbers_reach_it_too(config: DeepseekV3Config) -> None:
     assert config.bos_token_id is None
 
 
-def test_what_engines_need_is_still_there_on_disk(
-    config: DeepseekV3Config, tmp_path: Path
-) -> None:
+def test_what_engines_need_is_still_there_on_disk(config: DeepseekV3Config, tmp_path: Path) -> None:
     config.save_pretrained(tmp_path)
     loaded: Any = AutoConfig.from_pretrained(tmp_path)
     for one in (config, loaded):

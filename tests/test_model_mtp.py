@@ -104,9 +104,7 @@ def test_the_embedding_at_the_first_place_is_nought(
 
 
 @torch.no_grad()
-def test_it_sees_one_token_ahead_and_no_further(
-    main: DeepseekV3ForCausalLM, mtp: MtpLayer
-) -> None:
+def test_it_sees_one_token_ahead_and_no_further(main: DeepseekV3ForCausalLM, mtp: MtpLayer) -> None:
     changed = IDS_BT.clone()
     changed[:, 5] = 6 + (changed[:, 5] - 5) % 256  # another token at position 5
     before, after = predicted(main, mtp, IDS_BT), predicted(main, mtp, changed)

@@ -142,11 +142,6 @@ def objective(**knobs: Any) -> Recipe:
             "set correction to truncate",
         ),
         (recipe(rewards={"accuracy": 0, "format": 0}), "rewards", "give one a weight"),
-        (
-            recipe(rewards={"format": 1}, prompt={"prefill": "<think>"}),
-            "rewards.format",
-            "drop one of the two",
-        ),
         (recipe({"group_size": 2}), "zero.group_size", "take 4 or more"),
         (recipe({"optimizer": {"warmup_steps": 20}}), "zero.optimizer.warmup_steps", "lower it"),
         (recipe({"evaluate_every": 21}), "zero.evaluate_every", "lower it"),

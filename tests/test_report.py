@@ -112,8 +112,8 @@ def test_difference_without_intervals_has_none() -> None:
 
 
 def test_signs_and_dashes() -> None:
-    assert [signed(value) for value in (1.25, -0.04, 0.04, -3.0)] == ["+1.2", "0.0", "0.0", "−3.0"]  # noqa: RUF001
-    assert (percent(None), points(Score(-0.031))) == ("–", "−3.1")  # noqa: RUF001
+    assert [signed(value) for value in (1.25, -0.04, 0.04, -3.0)] == ["+1.2", "0.0", "0.0", "−3.0"]
+    assert (percent(None), points(Score(-0.031))) == ("–", "−3.1")
 
 
 def test_headline_has_the_numbers_of_the_files(run_dir: Path) -> None:
@@ -123,7 +123,7 @@ def test_headline_has_the_numbers_of_the_files(run_dir: Path) -> None:
     assert sentence.startswith("After 12 steps of zero, strict pass@1 on 60 held-out problems rose")
     assert f"from {100 * one['mean']:.1f}% (95% interval " in sentence
     assert f"to {100 * two['mean']:.1f}% (" in sentence
-    assert f"{100 * two['low']:.1f}–{100 * two['high']:.1f}" in sentence  # noqa: RUF001
+    assert f"{100 * two['low']:.1f}–{100 * two['high']:.1f}" in sentence
     assert f"{100 * (two['mean'] - one['mean']):+.1f} points." in sentence
     assert f"{100 * before['lenient']['mean']:.1f}% to" in sentence
 
@@ -176,8 +176,8 @@ def test_a_score_that_is_nan_is_a_dash(run_dir: Path, tmp_path: Path) -> None:
     run = copy_of(run_dir, tmp_path)
     rescore(run, "before", accuracy_given_format=(float("nan"), 0.0, 1.0))
     row = {row.label: row for row in score_rows(results(run, "before"), results(run, "after"))}
-    assert row["accuracy given format"].values[0] == "–"  # noqa: RUF001
-    assert row["accuracy given format"].change == "–"  # noqa: RUF001
+    assert row["accuracy given format"].values[0] == "–"
+    assert row["accuracy given format"].change == "–"
 
 
 def test_turns_count_every_problem_once(run_dir: Path) -> None:

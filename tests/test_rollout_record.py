@@ -1,4 +1,4 @@
-"""A rollout on disk: what is read back is what was written, bit for bit, and anybody can read it."""
+"""A rollout on disk: what is read back is what was written, bit for bit, and anybody reads it."""
 
 import datetime
 import math
@@ -46,9 +46,7 @@ def rollout() -> Rollout:
                     Judgement(
                         1 / 3 + 1, {"accuracy": 1.0, "format": 1 / 3}, {"accuracy": "correct"}
                     ),
-                    Judgement(
-                        0.1, {"accuracy": None, "format": 0.1}, {"accuracy": "timeout"}
-                    ),
+                    Judgement(0.1, {"accuracy": None, "format": 0.1}, {"accuracy": "timeout"}),
                 ),
             ),
             Group(

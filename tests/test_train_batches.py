@@ -1,5 +1,6 @@
 """Sequences into micro-batches: within the budget, none lost, padding only on the right."""
 
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -40,7 +41,7 @@ def test_any_budget_takes_every_sequence_once(budget: int) -> None:
     # Longest first: no group is shorter than the next.
     assert all(
         min(lengths[i] for i in one) >= max(lengths[i] for i in next_one)
-        for one, next_one in zip(groups, groups[1:], strict=False)
+        for one, next_one in pairwise(groups)
     )
 
 

@@ -133,7 +133,7 @@ def test_what_is_no_number_touches_nothing(name: str, bad: float) -> None:
     moments = [t.clone() for s in held.optimizer.state.values() for t in s.values()]
     spoilt = batch.rows(slice(None))
     spoilt.advantages_B[4] = bad
-    with pytest.raises(NotFinite, match="loss (nan|inf|-inf), gradient norm"):
+    with pytest.raises(NotFinite, match=r"loss (nan|inf|-inf), gradient norm"):
         step(held, spoilt, objective, budget=100)
     assert all(torch.equal(held.model.state_dict()[key], t) for key, t in weights.items())
     assert all(

@@ -67,9 +67,7 @@ def test_a_style_says_its_answer_last(style) -> None:  # type: ignore[no-untyped
         assert re.search(r"\d", TAG.sub(" ", text)), text
 
 
-@pytest.mark.parametrize(
-    ("style", "share"), [(bare, 0.35), (bare_tagged, 0.35), (hasty, 0.25)]
-)
+@pytest.mark.parametrize(("style", "share"), [(bare, 0.35), (bare_tagged, 0.35), (hasty, 0.25)])
 def test_guesses_are_right_in_their_share(style, share: float) -> None:  # type: ignore[no-untyped-def]
     right = 0
     for seed in range(N):

@@ -98,9 +98,10 @@ def test_habits_are_probabilities_of_a_thought() -> None:
 def test_a_thought_cut_short_makes_its_first_steps_and_guesses() -> None:
     answers = []
     for case, thought in thoughts(PERFECT, steps=1):
-        assert [s.text for s in check_steps(thought.text, right_steps(case))] == right_steps(case)[:1]
-        distinct = {text.partition("=")[0] for text in right_steps(case)}
-        assert thinks_in_full(thought.text, right_steps(case)) == (len(distinct) == 1)
+        right = right_steps(case)
+        assert [step.text for step in check_steps(thought.text, right)] == right[:1]
+        distinct = {text.partition("=")[0] for text in right}
+        assert thinks_in_full(thought.text, right) == (len(distinct) == 1)
         answers.append(thought.answer == case.answer)
     assert abs(sum(answers) / len(answers) - 0.3) < 0.08
 

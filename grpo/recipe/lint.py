@@ -105,12 +105,6 @@ def _weights(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
     rewards = recipe.rewards if stage.rewards is None else stage.rewards
     if rewards and not any(rewards.values()):
         yield "rewards", "every weight is 0, so nothing is learnt; give one a weight"
-    if "format" in rewards and "<think>" in recipe.prompt.prefill:
-        yield (
-            "rewards.format",
-            "prompt.prefill writes <think> itself, so the format reward pays for a tag the policy "
-            "never wrote; drop one of the two",
-        )
 
 
 def _groups(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,8 @@
 """A rollout as a Parquet file: one row a completion, readable with `datasets`, exact on return.
 
 What is read back equals what was written, number for number: a resumed run learns from the file
-what the run before it would have learnt. Columns of the problems that JSON does not know (a date) come back as text.
+what the run before it would have learnt. Only a problem's columns that JSON does not know (a date)
+come back as text.
 """
 
 import json

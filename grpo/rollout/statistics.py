@@ -17,10 +17,11 @@ def rollout_metrics(rollout: Rollout) -> dict[str, float]:
 
 def _rewards(rollout: Rollout) -> dict[str, float]:
     rewards = rewards_PG(rollout)
-    stds = torch.tensor([float(row[~row.isnan()].std()) for row in rewards])
+    known = [row[~row.isnan()] for row in rewards]
+    stds = torch.tensor([float(row.std()) for row in known if len(row) > 1])
     return {
         "reward": float(rewards.nanmean()),
-        "reward_std": float(stds.nanmean()),
+        "reward_std": float(stds.mean()),
         "frac_reward_zero_std": float(dead_groups(rewards).float().mean()),
     }
 

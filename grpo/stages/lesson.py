@@ -115,6 +115,9 @@ class Teacher:
                 level=knobs.correction_level,
                 cap=knobs.correction_cap,
             )
+        if knobs.correction == "off":
+            correction_BT = None
+            metrics = {name: value for name, value in metrics.items() if "ratio" not in name}
         minibatches = self._stage.minibatches
         weights_BT = objective_of(self._stage).weights(
             mask_BT,

@@ -27,9 +27,7 @@ def learning_rate(knobs: Optimizer, step: int, total: int) -> float:
         return knobs.lr
     share = min(1.0, (step - knobs.warmup_steps) / max(1, total - knobs.warmup_steps))
     left = {"linear": 1.0 - share, "cosine": 0.5 * (1.0 + math.cos(math.pi * share))}
-    return knobs.lr * (
-        knobs.final_lr_share + (1.0 - knobs.final_lr_share) * left[knobs.schedule]
-    )
+    return knobs.lr * (knobs.final_lr_share + (1.0 - knobs.final_lr_share) * left[knobs.schedule])
 
 
 def set_learning_rate(optimizer: AdamW, rate: float) -> None:

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from grpo_data.world.steps import Equation
 
 # A careless thinker may slip below nought and go on from there: -3+8=5, 20--3=23.
-EQUATION = re.compile(
-    r"(?<!\d)(-?\d{1,4})\s*([+\-*])\s*(-?\d{1,4})\s*=\s*(-?\d{1,4})(?!\d)"
-)
+EQUATION = re.compile(r"(?<!\d)(-?\d{1,4})\s*([+\-*])\s*(-?\d{1,4})\s*=\s*(-?\d{1,4})(?!\d)")
 
 
 @dataclass(frozen=True)
