@@ -52,7 +52,7 @@ def evaluate_checkpoint(
         model=_model(run, folder),
         data=_data(run, data),
         stages=(stage,),
-        **({"prompt": run.prompt, "sampler": run.sampler, "runtime": run.runtime} if run else {}),
+        **_shared(run),
     )
     if engine:
         recipe = recipe.model_copy(update={"sampler": _changed(recipe.sampler, {"engine": engine})})
@@ -83,6 +83,11 @@ def _data(run: Recipe | None, path: str | None) -> Data:
         return run.data
     columns = _columns(run.data) if run else {}
     return Data(path=path, held_out_path=None if path.startswith("tiny:") else path, **columns)
+
+
+def _shared(run: Recipe | None) -> dict[str, Any]:
+    """What the run had and a stage does not: the prompt, the engine and the machine."""
+    return {"prompt": run.prompt, "sampler": run.sampler, "runtime": run.runtime} if run else {}
 
 
 def _columns(data: Data) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import set_seed
 
 from grpo.checkpoint.atomic import atomic_write
 from grpo.errors import Stopped
@@ -38,6 +39,7 @@ def run(recipe: Recipe, run_dir: Path, max_steps: int | None = None) -> Path:
     another recipe's run, Stopped when the user asked to stop.
     """
     _use_threads(recipe.runtime.threads)
+    set_seed(recipe.seed)
     folder = RunDirectory(run_dir)
     accelerator = Accelerator()
     if accelerator.is_main_process:

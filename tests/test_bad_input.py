@@ -110,7 +110,7 @@ def test_nan_in_the_loss_stops_at_the_last_good_checkpoint(unbroken: Path, tmp_p
     said = sentence(done)
     assert said.startswith("stage 'zero', step 2, minibatch 1: loss nan, gradient norm nan; ")
     assert f"the last good checkpoint is {good}" in said
-    assert tiny_run.tensors(tmp_path / "run", 2)
+    assert tiny_run.checkpoint(tmp_path / "run", 2)
     assert len(tiny_run.metrics(tmp_path / "run")) == 2
     tiny_run.whole(tmp_path / "run", *words)
     tiny_run.assert_same_end(tmp_path / "run", unbroken, 3)
@@ -139,7 +139,7 @@ def test_a_disk_that_fills_during_a_checkpoint(small_disk: Path, unbroken: Path)
     assert said.startswith(f"disk full while writing {checkpoints / 'step-000002'}: needs about ")
     assert f"the last good checkpoint is {checkpoints / 'step-000001'}; free some space" in said
     assert [path.name for path in checkpoints.iterdir()] == ["step-000001"]
-    assert tiny_run.tensors(small_disk / "run", 1)
+    assert tiny_run.checkpoint(small_disk / "run", 1)
     subprocess.run(["mount", "-o", "remount,size=1G", str(small_disk)], check=True)
     tiny_run.whole(small_disk / "run", *words)
     tiny_run.assert_same_end(small_disk / "run", unbroken, 3)

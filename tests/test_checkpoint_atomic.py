@@ -44,6 +44,7 @@ def hidden(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_kill_before_every_single_write(tmp_path: Path) -> None:
     seen = run_victim("every_write", str(tmp_path))
     assert seen["errors"] == []
@@ -53,6 +54,7 @@ def test_kill_before_every_single_write(tmp_path: Path) -> None:
     assert seen["leftovers"] == [".old-", ".tmp-"]
 
 
+@pytest.mark.slow
 def test_kill_at_random_instants(tmp_path: Path) -> None:
     seen = run_victim("random_instants", str(tmp_path / "checkpoints"))
     assert seen["errors"] == []

@@ -138,6 +138,7 @@ def test_the_converted_tokenizer():
     assert (ids.count(1), ids.count(2)) == (3, 2)
 
 
+@pytest.mark.slow
 @needs_model
 def test_the_converted_model_answers_in_float32_and_stops():
     import torch

@@ -22,6 +22,7 @@ from grpo.objective import (
     mean_stats,
 )
 
+pytestmark = pytest.mark.slow
 trl = pytest.importorskip("trl")
 
 BETA, TEMPERATURE, MAX_COMPLETION_LENGTH = 0.2, 0.7, 16

@@ -11,6 +11,8 @@ import pytest
 
 from grpo_rewards import RewardError, Scorer, Verdict
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 GOOD = "<think>3 + 4 = 7</think><answer>7</answer>"
 

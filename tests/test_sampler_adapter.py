@@ -8,6 +8,8 @@ from grpo.recipe.sections import SamplerConfig
 from grpo.sampler.preflight import CPU_HEAD_SIZES
 from grpo.sampler.vllm_adapter import Engine, _expand_batch_to_tokens, _own_draft_weights, on_cpu
 
+pytestmark = pytest.mark.slow
+
 CONFIG = SamplerConfig(max_model_len=64, max_num_seqs=8, kv_cache_gib=0.0625, draft_tokens=1)
 THREADS = torch.set_num_threads
 

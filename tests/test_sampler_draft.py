@@ -7,6 +7,8 @@ import torch
 from grpo.recipe.sections import Parity, SamplerConfig, Sampling
 from grpo.sampler import open_sampler, parity_gate
 
+pytestmark = pytest.mark.slow
+
 CONFIG = SamplerConfig(max_model_len=256, max_num_seqs=32, kv_cache_gib=0.0625, draft_tokens=1)
 SAMPLING = Sampling(temperature=0.7, max_tokens=24)
 EH_PROJ = f"model.layers.{tiny_moe.LAYERS}.eh_proj.weight"

@@ -7,11 +7,15 @@ could be taken out without a test failing here is not known to be needed.
 import pytest
 import tiny_moe
 import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from grpo.errors import UserError
+from grpo.model.names import checkpoint_tensors
 from grpo.recipe.sections import Parity, SamplerConfig, Sampling
 from grpo.sampler import ParityError, open_sampler, parity_gate, preflight, vllm_adapter
 from grpo.sampler.vllm_adapter import Engine
+
+pytestmark = pytest.mark.slow
 
 CONFIG = SamplerConfig(max_model_len=512, max_num_seqs=32, kv_cache_gib=0.0625)
 DRAFTED = CONFIG.model_copy(update={"draft_tokens": 1})
@@ -72,6 +76,34 @@ def test_experts_read_in_the_wrong_order_are_caught(opened, policy, monkeypatch)
     push(sampler, policy)
     with pytest.raises(ParityError):
         gate(sampler, policy)
+
+
+def test_a_tied_head_that_keeps_its_first_weights_is_caught(opened, monkeypatch, tmp_path):
+    torch.manual_seed(0)
+    dense = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tiny_moe.tokenizer()),
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            tie_word_embeddings=True,
+            initializer_range=0.2,
+        )
+    ).eval()
+    dense.save_pretrained(tmp_path)
+    tiny_moe.tokenizer().save_pretrained(tmp_path)
+    sampler = opened(where=tmp_path)
+    with torch.no_grad():
+        dense.model.embed_tokens.weight.mul_(1.1)
+    sampler.sync(checkpoint_tensors(dense).items())
+    assert gate(sampler, dense).max < 1e-4
+    monkeypatch.setattr(vllm_adapter, "_pack_tied_head", lambda _model: None)
+    with torch.no_grad():
+        dense.model.embed_tokens.weight.mul_(1.1)
+    sampler.sync(checkpoint_tensors(dense).items())
+    with pytest.raises(ParityError):
+        gate(sampler, dense)
 
 
 def test_stale_weights_are_caught(opened, policy):

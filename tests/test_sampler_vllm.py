@@ -20,6 +20,8 @@ from grpo.recipe.sections import Parity, SamplerConfig, Sampling
 from grpo.sampler import open_sampler, parity_gate
 from grpo.types import Request
 
+pytestmark = pytest.mark.slow
+
 CONFIG = SamplerConfig(max_model_len=512, max_num_seqs=32, kv_cache_gib=0.02)
 SAMPLING = Sampling(temperature=0.7, max_tokens=24)
 

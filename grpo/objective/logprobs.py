@@ -40,7 +40,7 @@ def chunked_logprobs(
     Gradient flows through logprobs_N to hidden, head and bias, and through entropy_N only with
     `entropy_grad`. With `entropy` False entropy_N is NaN: not computed must not read as a number.
     """
-    outputs: tuple[Tensor, Tensor] = _ChunkedLogprobs.apply(  # type: ignore[no-untyped-call]
+    outputs: tuple[Tensor, Tensor] = _ChunkedLogprobs.apply(
         hidden_ND, head_weight_VD, bias, targets_N, temperature, chunk, entropy, entropy_grad
     )
     return outputs

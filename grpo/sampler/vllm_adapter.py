@@ -214,8 +214,10 @@ def _expand_batch_to_tokens(
 
 
 def _reload_target(worker: Any, weights: Iterable[tuple[str, Tensor]]) -> None:
-    _forget_packed_experts(worker.model_runner.get_model())
+    model = worker.model_runner.get_model()
+    _forget_packed_experts(model)
     worker.reload_weights(weights_iterator=iter(weights))
+    _pack_tied_head(model)
 
 
 def _reload_draft(worker: Any, weights: Iterable[tuple[str, Tensor]]) -> None:
@@ -238,6 +240,18 @@ def _forget_packed_experts(model: nn.Module) -> None:
         method: Any = getattr(layer, "quant_method", None)
         if getattr(method, "moe_kernel", None) is not None:
             method.moe_kernel = None
+
+
+def _pack_tied_head(model: nn.Module) -> None:
+    """Packs a head that is the embedding itself anew.
+
+    It has no tensor in a checkpoint, so a reload never comes to it, and on a CPU it multiplies
+    with a packed copy: it would go on with the weights the engine started with.
+    """
+    if getattr(getattr(model, "config", None), "tie_word_embeddings", False):
+        head: Any = getattr(model, "lm_head", None)
+        if head is not None:
+            head.quant_method.process_weights_after_loading(head)
 
 
 def _draft_values(worker: Any, dtype: torch.dtype) -> int:

@@ -73,7 +73,8 @@ class Learner:
     def save(self, metrics_offset: int, score: float | None) -> None:
         """Store everything the run goes on from; `score` ranks the checkpoint."""
         weights = self.policy.weights() | self.policy.draft_weights()
-        reference = self.reference.weights() if self._has_refreshed else None
+        replaced = self._replaced_reference
+        reference = None if replaced is None else replaced.weights()
         trainer = TrainerState(
             state={"step": self.step, "tokens": self.tokens, "metrics_bytes": metrics_offset},
             optimizer=self.policy.optimizer.state_dict(),
@@ -95,9 +96,9 @@ class Learner:
         self.checkpoint = self._store.folder(self.step)
 
     @property
-    def _has_refreshed(self) -> bool:
-        every = self._stage.reference.refresh_every
-        return self.reference is not None and every > 0 and self.step >= every
+    def _replaced_reference(self) -> Reference | None:
+        """The reference, where it is no longer the parent."""
+        return self.reference if 0 < self._stage.reference.refresh_every <= self.step else None
 
     def _open_reference(self, folder: Path) -> Reference | None:
         if self._stage.objective.beta == 0:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from transformers import DeepseekV3Config
 
 from grpo.checkpoint.signals import StopRequest
 from grpo.checkpoint.state import rng_state
@@ -152,7 +153,7 @@ class Pretraining:
         self._watch.reset()
         return violation
 
-    def _config(self):  # type: ignore[no-untyped-def]
+    def _config(self) -> DeepseekV3Config:
         config = build_config(
             self._stage.architecture,
             vocab_size=len(self.tokenizer),
@@ -165,5 +166,5 @@ class Pretraining:
     def _restore(self, folder: Path) -> None:
         trainer = load_trainer(folder)
         self.step, self._tokens = trainer.state["step"], trainer.state["tokens"]
-        self._optimizer.load_state_dict(trainer.optimizer)  # type: ignore[arg-type]
+        self._optimizer.load_state_dict(trainer.optimizer)
         self._bench.run.metrics.rewind(trainer.state["metrics_bytes"])

@@ -37,7 +37,7 @@ def update(
     policy: Policy,
     sequences: Sequences,
     batch: ObjectiveBatch,
-    objective: Objective,  # type: ignore[type-arg]
+    objective: Objective,
     *,
     temperature: float,
     budget: int,
@@ -73,7 +73,7 @@ def _forward(
     policy: Policy,
     sequences: Sequences,
     batch: ObjectiveBatch,
-    objective: Objective,  # type: ignore[type-arg]
+    objective: Objective,
     rows: list[int],
     temperature: float,
 ) -> tuple[Tensor, Stats]:
