@@ -12,9 +12,10 @@ from grpo.errors import UserError
 from grpo.model.load import base_folder
 from grpo.recipe.load import recipe_above
 from grpo.recipe.schema import Recipe
-from grpo.recipe.sections import Data, Model, Sampling
+from grpo.recipe.sections import Data, Model, SamplerConfig, Sampling
 from grpo.recipe.stages import Evaluate, Rl
 from grpo.report.terminal import before_after
+from grpo.sampler.preflight import model_dtype, read_config
 from grpo.stages.evaluate import run_evaluate
 from grpo.stages.run_directory import RunDirectory
 from grpo.stages.workbench import Workbench
@@ -52,7 +53,7 @@ def evaluate_checkpoint(
         model=_model(run, folder),
         data=_data(run, data),
         stages=(stage,),
-        **_shared(run),
+        **_shared(run, folder),
     )
     if engine:
         recipe = recipe.model_copy(update={"sampler": _changed(recipe.sampler, {"engine": engine})})
@@ -85,9 +86,13 @@ def _data(run: Recipe | None, path: str | None) -> Data:
     return Data(path=path, held_out_path=None if path.startswith("tiny:") else path, **columns)
 
 
-def _shared(run: Recipe | None) -> dict[str, Any]:
+def _shared(run: Recipe | None, folder: Path) -> dict[str, Any]:
     """What the run had and a stage does not: the prompt, the engine and the machine."""
-    return {"prompt": run.prompt, "sampler": run.sampler, "runtime": run.runtime} if run else {}
+    if run:
+        return {"prompt": run.prompt, "sampler": run.sampler, "runtime": run.runtime}
+    usual = SamplerConfig()
+    longest = read_config(folder).get("max_position_embeddings") or usual.max_model_len
+    return {"sampler": _changed(usual, {"max_model_len": min(usual.max_model_len, longest)})}
 
 
 def _columns(data: Data) -> dict[str, Any]:
@@ -95,8 +100,12 @@ def _columns(data: Data) -> dict[str, Any]:
 
 
 def _model(run: Recipe | None, folder: Path) -> Model:
-    held = run.model if run and run.model else Model(path="")
+    held = run.model if run and run.model else Model(path="", dtype=_own_dtype(folder))
     return held.model_copy(update={"path": str(folder)})
+
+
+def _own_dtype(folder: Path) -> Any:
+    return model_dtype(read_config(folder))
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from grpo.checkpoint.atomic import atomic_write
-from grpo.errors import Stopped
+from grpo.errors import Stopped, UserError
 from grpo.model.load import base_folder
 from grpo.recipe.dump import dump_recipe
 from grpo.recipe.schema import Recipe
@@ -70,8 +70,9 @@ def _run_stage(
     parent = checkpoints.get(stage.parent)
     before = bench.run.manifest()["stages"].get(stage.name, {})
     goal = _goal(stage, max_steps)
-    if _is_done(before, parent, goal):
-        checkpoints[stage.name] = Path(before["checkpoint"])
+    parent_name = bench.run.named(parent) if parent else None
+    if _is_done(before, parent_name, goal):
+        checkpoints[stage.name] = bench.run.placed(before["checkpoint"])
         return
     started = time.monotonic()
     checkpoint = _dispatch(stage, bench, parent, goal)
@@ -81,10 +82,10 @@ def _run_stage(
             stage.name,
             kind=stage.kind,
             parent=stage.parent,
-            parent_checkpoint=str(parent) if parent else None,
+            parent_checkpoint=parent_name,
             steps=goal,
             seconds=round(before.get("seconds", 0.0) + time.monotonic() - started, 1),
-            checkpoint=str(checkpoint),
+            checkpoint=bench.run.named(checkpoint),
             status="done",
         )
 
@@ -96,8 +97,23 @@ def _dispatch(stage: AnyStage, bench: Workbench, parent: Path | None, goal: int)
     if isinstance(stage, Rl):
         return run_rl(stage, bench, parent, goal)
     assert isinstance(stage, Evaluate)
+    if stage.selection.checkpoint == "best":
+        parent = _best(stage, bench)
     run_evaluate(stage, bench, parent)
     return parent
+
+
+def _best(stage: Evaluate, bench: Workbench) -> Path:
+    """The parent's checkpoint of the highest held-out score."""
+    (trained,) = [s for s in bench.recipe.stages if s.name == stage.parent]
+    assert isinstance(trained, Rl), "the recipe's own check asks for a parent that is examined"
+    best = bench.run.checkpoints(trained.name, trained.checkpoint).best()
+    if best is None:
+        raise UserError(
+            f"stage {stage.name!r} asks for the best checkpoint of {trained.name!r}, and none was "
+            "examined when it was saved: make checkpoint.every a multiple of evaluate_every"
+        )
+    return best.path
 
 
 def _goal(stage: AnyStage, max_steps: int | None) -> int:
@@ -105,8 +121,8 @@ def _goal(stage: AnyStage, max_steps: int | None) -> int:
     return min(steps, max_steps) if max_steps is not None else steps
 
 
-def _is_done(before: dict[str, Any], parent: Path | None, goal: int) -> bool:
-    same_parent = before.get("parent_checkpoint") == (str(parent) if parent else None)
+def _is_done(before: dict[str, Any], parent: str | None, goal: int) -> bool:
+    same_parent = before.get("parent_checkpoint") == parent
     return before.get("status") == "done" and same_parent and before["steps"] >= goal
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -60,60 +61,55 @@ def test_a_group_of_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_broken_line_is_named_and_the_run_goes_on_once_it_is_mended(
-    problems: Path, tmp_path: Path
-) -> None:
-    whole = problems.read_text()
-    lines = whole.splitlines()
+def test_a_broken_line_is_named(problems: Path, tmp_path: Path) -> None:
+    lines = problems.read_text().splitlines()
     problems.write_text("\n".join([*lines[:2], '{"question": "3 +', *lines[3:]]))
-    words = (*PLAIN, f"data.path={problems}", "data.size=20", "stages.zero.steps=1")
-    done = tiny_run.run(tmp_path / "run", *words)
-    assert sentence(done).startswith(f"{problems}:3: not valid JSON")
-    problems.write_text(whole)
-    tiny_run.whole(tmp_path / "run", *words)
+    words = (*PLAIN, f"data.path={problems}", "data.size=20")
+    assert sentence(tiny_run.run(tmp_path / "run", *words)).startswith(
+        f"{problems}:3: not valid JSON"
+    )
+
+
+EACH = (*PLAIN, "stages.zero.checkpoint.every=1")
 
 
 @pytest.fixture(scope="module")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unbroken_run(
+    pool: ThreadPoolExecutor, tmp_path_factory: pytest.TempPathFactory
+) -> "Future[Path]":
+    """The run of `unbroken`, while it is still under way."""
+    return pool.submit(tiny_run.whole, tmp_path_factory.mktemp("unbroken") / "run", *EACH)
+
+
+@pytest.fixture(scope="module")
+def unbroken(unbroken_run: "Future[Path]") -> Path:
     """Three steps on the plain engine, with a checkpoint after each."""
-    folder = tmp_path_factory.mktemp("unbroken") / "run"
-    return tiny_run.whole(folder, *PLAIN, "stages.zero.checkpoint.every=1")
+    return unbroken_run.result()
+
+
+@pytest.mark.slow
+def test_nan_in_the_loss_stops_at_the_last_good_checkpoint(
+    unbroken_run: "Future[Path]", tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    said = sentence(tiny_run.run(folder, *EACH, fault="poison:2:1"))
+    good = folder / "checkpoints" / "zero" / "step-000002"
+    assert said.startswith("stage 'zero', step 2, minibatch 1: loss nan, gradient norm nan; ")
+    assert f"the last good checkpoint is {good}" in said
+    assert len(tiny_run.metrics(folder)) == 2
+    tiny_run.whole(folder, *EACH)
+    tiny_run.assert_same_end(folder, unbroken_run.result(), 3)
 
 
 @pytest.mark.slow
 def test_a_folder_that_holds_another_recipes_run(unbroken: Path) -> None:
     there = files(unbroken)
-    done = tiny_run.run(unbroken, *PLAIN, "stages.zero.optimizer.lr=0.1")
+    done = tiny_run.run(unbroken, *EACH, "stages.zero.optimizer.lr=0.1")
     assert sentence(done) == (
         f"{unbroken} holds a run of another recipe (it differs in stages.0.optimizer.lr); "
         "give another --dir, or remove that folder"
     )
     assert files(unbroken) == there
-
-
-@pytest.mark.slow
-def test_a_folder_that_holds_something_else(tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "thesis.txt").write_text("years of work")
-    done = tiny_run.run(tmp_path / "run", *PLAIN)
-    assert sentence(done) == (
-        f"{tmp_path / 'run'} is not empty and holds no run; give another --dir"
-    )
-    assert files(tmp_path / "run") == {"thesis.txt": b"years of work"}
-
-
-@pytest.mark.slow
-def test_nan_in_the_loss_stops_at_the_last_good_checkpoint(unbroken: Path, tmp_path: Path) -> None:
-    words = (*PLAIN, "stages.zero.checkpoint.every=1")
-    done = tiny_run.run(tmp_path / "run", *words, fault="poison:2:1")
-    good = tmp_path / "run" / "checkpoints" / "zero" / "step-000002"
-    said = sentence(done)
-    assert said.startswith("stage 'zero', step 2, minibatch 1: loss nan, gradient norm nan; ")
-    assert f"the last good checkpoint is {good}" in said
-    assert tiny_run.checkpoint(tmp_path / "run", 2)
-    assert len(tiny_run.metrics(tmp_path / "run")) == 2
-    tiny_run.whole(tmp_path / "run", *words)
-    tiny_run.assert_same_end(tmp_path / "run", unbroken, 3)
 
 
 @pytest.fixture
@@ -132,14 +128,12 @@ def small_disk(unbroken: Path, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.slow
 def test_a_disk_that_fills_during_a_checkpoint(small_disk: Path, unbroken: Path) -> None:
-    words = (*PLAIN, "stages.zero.checkpoint.every=1")
-    done = tiny_run.run(small_disk / "run", *words)
-    said = sentence(done)
+    said = sentence(tiny_run.run(small_disk / "run", *EACH))
     checkpoints = small_disk / "run" / "checkpoints" / "zero"
     assert said.startswith(f"disk full while writing {checkpoints / 'step-000002'}: needs about ")
     assert f"the last good checkpoint is {checkpoints / 'step-000001'}; free some space" in said
     assert [path.name for path in checkpoints.iterdir()] == ["step-000001"]
     assert tiny_run.checkpoint(small_disk / "run", 1)
     subprocess.run(["mount", "-o", "remount,size=1G", str(small_disk)], check=True)
-    tiny_run.whole(small_disk / "run", *words)
+    tiny_run.whole(small_disk / "run", *EACH)
     tiny_run.assert_same_end(small_disk / "run", unbroken, 3)

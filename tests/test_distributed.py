@@ -33,7 +33,10 @@ def test_each_process_draws_its_half_on_its_own_engine(pair: Path) -> None:
 
 def test_the_rollout_is_that_of_one_process(pair: Path, straight: Path) -> None:
     ours, theirs = (tiny_run.rollouts(run)["step-000000.parquet"] for run in (pair, straight))
-    assert ours == theirs
+    for our, their in zip(ours, theirs, strict=True):
+        # beside other requests a matrix has another shape, and its sums another order
+        assert our.pop("logprobs") == pytest.approx(their.pop("logprobs"), abs=1e-5)
+        assert our == their
 
 
 def test_the_first_step_is_that_of_one_process(pair: Path, straight: Path) -> None:

@@ -12,13 +12,15 @@ from golden import record
 
 pytestmark = pytest.mark.slow
 
-TOLERANCE = 0.0
+# Ten times and more what one and two threads, three instruction sets (SSE4, AVX2, AVX-512), eager
+# and grouped experts, and both attentions differed by: 1e-7, 3e-6, 1e-8 and 2e-7.
+TOLERANCE = {"loss": 2e-6, "grad_norm": 5e-5, "kl": 1e-6, "entropy": 5e-6}
 
 
 def test_ten_steps_come_to_the_recorded_numbers(tmp_path: Path) -> None:
     expected = json.loads(record.NUMBERS.read_text())
     steps = record.replay(record.recipe(), record.rollouts(), tmp_path)
     assert len(steps) == len(expected) == record.STEPS
-    for step, (ours, recorded) in enumerate(zip(steps, expected, strict=True)):
-        for name, value in recorded.items():
-            assert ours[name] == pytest.approx(value, rel=TOLERANCE), f"step {step}, {name}"
+    for name, tolerance in TOLERANCE.items():
+        ours, theirs = ([step[name] for step in run] for run in (steps, expected))
+        assert ours == pytest.approx(theirs, rel=0, abs=tolerance), name

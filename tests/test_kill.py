@@ -5,7 +5,6 @@ alike in weights, optimizer, reference, metrics and rollouts.
 """
 
 import signal
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,55 +57,39 @@ def look(folder: Path, done: Done) -> Break:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list["Future[Broken]"]]:
-    """The killed run and the stopped one, side by side on two cores."""
-    folder = tmp_path_factory.mktemp("broken")
-    for name in ("killed", "stopped"):
-        (folder / name).mkdir()
-    with ThreadPoolExecutor(2) as pool:
-        yield [
-            pool.submit(
-                break_up,
-                folder / "killed" / "run",
-                ("sampling:zero:1:KILL",),
-                ("updating:3:KILL",),
-                ("saving:6:KILL",),
-            ),
-            pool.submit(
-                break_up,
-                folder / "stopped" / "run",
-                ("sampling:evaluate:0:TERM", "--max-steps", "3"),
-                ("updating:4:TERM",),
-            ),
-        ]
+def both(
+    pool: ThreadPoolExecutor,
+    straight_run: "Future[Path]",
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple["Future[Broken]", "Future[Broken]"]:
+    """The killed run and the stopped one, under way beside the straight one."""
+    return (
+        pool.submit(
+            break_up,
+            tmp_path_factory.mktemp("killed") / "run",
+            ("sampling:zero:1:KILL",),
+            ("updating:3:KILL",),
+            ("saving:6:KILL",),
+        ),
+        pool.submit(
+            break_up,
+            tmp_path_factory.mktemp("stopped") / "run",
+            ("sampling:evaluate:0:TERM", "--max-steps", "3"),
+            ("updating:4:TERM",),
+        ),
+    )
 
 
 @pytest.fixture(scope="module")
-def killed(both: list["Future[Broken]"]) -> Broken:
+def killed(both: tuple["Future[Broken]", "Future[Broken]"]) -> Broken:
     """SIGKILL while sampling, in the second minibatch of an update, and in mid-checkpoint."""
     return both[0].result()
 
 
 @pytest.fixture(scope="module")
-def stopped(both: list["Future[Broken]"]) -> Broken:
+def stopped(both: tuple["Future[Broken]", "Future[Broken]"]) -> Broken:
     """Half the steps, with SIGTERM in their evaluation; then SIGTERM in an update."""
     return both[1].result()
-
-
-def test_the_run_is_worth_killing(straight: Path) -> None:
-    """Every step learns, the policy is looked at, the reference is replaced and left behind."""
-    lines = tiny_run.metrics(straight)
-    assert [line["step"] for line in lines] == list(range(tiny_run.STEPS))
-    assert all(line["num_updates"] == 2 and line["grad_norm"] > 0 for line in lines)
-    assert [step for step, line in enumerate(lines) if "eval/strict" in line] == [1, 3, 5]
-    # after a replacement policy and reference are one until the first minibatch's update
-    assert lines[4]["kl"] < lines[3]["kl"]
-    files = tiny_run.checkpoint(straight)
-    reference, policy = (
-        load(files[name])["lm_head.weight"]
-        for name in ("trainer/reference/model.safetensors", "model.safetensors")
-    )
-    assert not reference.equal(policy)
 
 
 def test_a_kill_while_sampling_leaves_no_half_rollout(killed: Broken) -> None:
@@ -135,6 +118,22 @@ def test_a_kill_in_mid_checkpoint_leaves_the_one_before_it(killed: Broken) -> No
     assert whole == "step-000004"
     assert seen.lines == 6
     assert seen.rollouts["step-000003.parquet"] == before.rollouts["step-000003.parquet"]
+
+
+def test_the_run_is_worth_killing(straight: Path) -> None:
+    """Every step learns, the policy is looked at, the reference is replaced and left behind."""
+    lines = tiny_run.metrics(straight)
+    assert [line["step"] for line in lines] == list(range(tiny_run.STEPS))
+    assert all(line["num_updates"] == 2 and line["grad_norm"] > 0 for line in lines)
+    assert [step for step, line in enumerate(lines) if "eval/strict" in line] == [1, 3, 5]
+    # after a replacement policy and reference are one until the first minibatch's update
+    assert lines[4]["kl"] < lines[3]["kl"]
+    files = tiny_run.checkpoint(straight)
+    reference, policy = (
+        load(files[name])["lm_head.weight"]
+        for name in ("trainer/reference/model.safetensors", "model.safetensors")
+    )
+    assert not reference.equal(policy)
 
 
 def test_a_run_killed_three_times_ends_like_one_that_was_not(

@@ -5,6 +5,7 @@ What it learns in two steps is nothing; that it learns is the demo's business.
 
 import json
 import math
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -65,9 +66,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def first(folder: Path) -> Done:
-    """`grpo run`, the first time."""
-    done = tiny_run.grpo("run", RECIPE, "--dir", folder, *SMALL)
+def both(pool: ThreadPoolExecutor, folder: Path) -> tuple["Future[Done]", "Future[Done]"]:
+    """`grpo run` the first time; beside it, a run whose weight sync does nothing."""
+    stale = folder.parent / "stale"
+    return (
+        pool.submit(tiny_run.grpo, "run", RECIPE, "--dir", folder, *SMALL),
+        pool.submit(tiny_run.run, stale, "--max-steps", "2", fault="stale"),
+    )
+
+
+@pytest.fixture(scope="module")
+def first(both: tuple["Future[Done]", "Future[Done]"]) -> Done:
+    """What the first run said."""
+    done = both[0].result()
     assert done.code == 0, done.err
     return done
 
@@ -169,11 +180,13 @@ def test_the_same_command_again_does_nothing_new(first: Done, ran: Path) -> None
     assert again.out.endswith(first.out[table:])
 
 
-def test_a_sync_that_does_nothing_stops_the_run(tmp_path: Path) -> None:
-    done = tiny_run.run(tmp_path / "run", "--max-steps", "2", fault="stale")
+def test_a_sync_that_does_nothing_stops_the_run(
+    both: tuple["Future[Done]", "Future[Done]"], folder: Path
+) -> None:
+    done = both[1].result()
     assert done.code == 2
     (error,) = done.errors
     assert error.startswith("error: the sampler's policy is not the trainer's: over ")
     assert "(bound 0.0001)" in error
     # the step before was sound, and only that one learnt
-    assert [line["step"] for line in tiny_run.metrics(tmp_path / "run")] == [0]
+    assert [line["step"] for line in tiny_run.metrics(folder.parent / "stale")] == [0]

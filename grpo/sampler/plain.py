@@ -95,9 +95,10 @@ class PlainSampler:
         """See the protocol; there is no draft here."""
         if self._follows:
             return
-        loaded = type(self._model).from_pretrained(
-            None, config=self._model.config, state_dict=dict(weights), dtype=self._model.dtype
-        )
+        with quiet_loading():
+            loaded = type(self._model).from_pretrained(
+                None, config=self._model.config, state_dict=dict(weights), dtype=self._model.dtype
+            )
         self._model.load_state_dict(loaded.state_dict())
 
     def metrics(self) -> Mapping[str, float]:

@@ -37,9 +37,21 @@ def refuse(values: dict[str, Any], config: SamplerConfig, *, cpu: bool) -> None:
     """
     _refuse_draft(values, config)
     _refuse_router(values)
+    _refuse_length(values, config)
     if cpu:
         _refuse_rope(values)
         _refuse_head_size(values)
+
+
+def _refuse_length(values: dict[str, Any], config: SamplerConfig) -> None:
+    longest = values.get("max_position_embeddings")
+    if values.get("model_type") not in _MLA_MODELS and values.get("rope_scaling"):
+        return  # scaled positions reach further than that number says; vLLM reckons it out
+    if longest and config.max_model_len > longest:
+        raise UserError(
+            f"sampler.max_model_len is {config.max_model_len}, and the model knows {longest} "
+            f"positions (max_position_embeddings); lower it to {longest}"
+        )
 
 
 def _refuse_router(values: dict[str, Any]) -> None:

@@ -52,8 +52,9 @@ def run_rl(stage: Rl, bench: Workbench, parent: Path, last_step: int) -> Path:
                 bench.push(learner.policy)
             metrics |= exam.sit(learner.step)
             logbook.write(step, metrics | watch.take())
-            if learner.is_due(last_step) or stop.requested:
+            stopping = bench.agreed(stop.requested)
+            if learner.is_due(last_step) or stopping:
                 learner.save(logbook.offset, metrics.get("eval/strict"))
-            if stop.requested:
+            if stopping:
                 raise Stopped(f"stopped after step {step + 1} of {stage.steps} of {stage.name!r}")
     return learner.checkpoint

@@ -36,6 +36,16 @@ class RunDirectory:
         """An evaluation's results; its samples lie beside, as .parquet."""
         return self.root / "evaluations" / f"{stage}.json"
 
+    def named(self, path: Path) -> str:
+        """How the manifest calls a folder: relative where it lies in the run, so that a run can
+        be moved and gone on with from anywhere."""
+        inside = path.resolve().is_relative_to(self.root.resolve())
+        return str(path.resolve().relative_to(self.root.resolve()) if inside else path.resolve())
+
+    def placed(self, name: str) -> Path:
+        """The folder that the manifest calls `name`."""
+        return self.root / name
+
     def manifest(self) -> dict[str, Any]:
         """What has been done; empty for a new run."""
         if not self._manifest.exists():

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
@@ -56,7 +57,11 @@ class Workbench:
     def sampler(self, checkpoint: Path) -> Sampler:
         """The engine, holding the weights of `checkpoint`."""
         if self._sampler is None:
-            self._sampler = open_sampler(checkpoint, self.recipe.sampler)
+            # The trainer's dtype, not the file's: a bfloat16 base may be trained in float32.
+            dtype = self.recipe.sampler.dtype or self.model.dtype
+            self._sampler = open_sampler(
+                checkpoint, self.recipe.sampler.model_copy(update={"dtype": dtype})
+            )
         elif self._holds != checkpoint:
             self._sampler.sync(*_weights(checkpoint))
         self._holds = checkpoint
@@ -87,6 +92,12 @@ class Workbench:
             stage.name,
             watch,
         )
+
+    def agreed(self, flag: bool) -> bool:
+        """Whether any process raised `flag`: all of them must stop at the same step."""
+        if self.accelerator.num_processes == 1:
+            return flag
+        return any(gather_object([flag]))
 
     @property
     def model(self) -> Model:
