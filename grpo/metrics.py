@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from itertools import takewhile
 from pathlib import Path
 
+from grpo.errors import UserError
+
 
 class MetricsFile:
     """Appends lines of JSON to `path`.
@@ -36,7 +38,13 @@ class MetricsFile:
         self.rewind(sum(map(len, others)))
 
     def append(self, stage: str, step: int, values: Mapping[str, float]) -> None:
-        """Write one step's metrics."""
+        """Write one step's metrics. Raises UserError where the disk takes no more."""
         finite = {k: v if math.isfinite(v) else None for k, v in values.items()}
-        with self.path.open("a") as file:
-            file.write(json.dumps({"stage": stage, "step": step, **finite}) + "\n")
+        try:
+            with self.path.open("a") as file:
+                file.write(json.dumps({"stage": stage, "step": step, **finite}) + "\n")
+        except OSError as error:
+            raise UserError(
+                f"{self.path} cannot be written: {error.strerror}; mend that and run the same "
+                "command again, it goes on from the last checkpoint"
+            ) from error

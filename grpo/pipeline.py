@@ -47,7 +47,7 @@ def run(recipe: Recipe, run_dir: Path, max_steps: int | None = None) -> Path:
         _note_start(folder, recipe)
     accelerator.wait_for_everyone()
     with Workbench(recipe, folder, accelerator) as bench:
-        bench.start_rewards()
+        bench.prepare()
         checkpoints: dict[str, Path] = {}
         if recipe.model:
             checkpoints["base"] = base_folder(recipe.model)

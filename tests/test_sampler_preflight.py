@@ -7,7 +7,7 @@ from grpo.errors import UserError
 from grpo.recipe.sections import SamplerConfig
 from grpo.sampler.preflight import model_dtype, read_config, refuse
 
-PLAIN = SamplerConfig()
+PLAIN = SamplerConfig(max_model_len=512)
 
 
 def values(**changes):
@@ -65,3 +65,12 @@ def test_config_is_read_or_missed(tmp_path):
     assert model_dtype(read_config(tmp_path)) == "bfloat16"
     assert model_dtype({"dtype": "float16"}) == "float16"
     assert model_dtype({}) == "float32"
+
+
+def test_more_tokens_than_the_model_has_positions_are_refused():
+    values = {"model_type": "llama", "max_position_embeddings": 512}
+    preflight.refuse(values, SamplerConfig(max_model_len=512), cpu=False)
+    with pytest.raises(UserError, match="lower it to 512"):
+        preflight.refuse(values, SamplerConfig(max_model_len=513), cpu=False)
+    scaled = {**values, "rope_scaling": {"rope_type": "yarn", "factor": 4.0}}
+    preflight.refuse(scaled, SamplerConfig(max_model_len=513), cpu=False)

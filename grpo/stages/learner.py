@@ -132,7 +132,7 @@ class Learner:
         except NotFinite as error:
             raise UserError(
                 f"stage {stage.name!r}, step {rollout.step}, minibatch {number}: {error}; "
-                f"nothing was updated, the last good checkpoint is {self.checkpoint}; "
+                f"that minibatch was not applied, the last good checkpoint is {self.checkpoint}; "
                 "a lower optimizer.lr or a smaller clip_high may help"
             ) from error
 

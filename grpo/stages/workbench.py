@@ -14,7 +14,7 @@ from grpo.checkpoint.weights import load_weights
 from grpo.model.load import layer_count
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Data, Model
-from grpo.recipe.stages import Rl
+from grpo.recipe.stages import Evaluate, Rl
 from grpo.rollout.collect import Collector
 from grpo.sampler import Sampler, open_sampler
 from grpo.stages.run_directory import RunDirectory
@@ -104,10 +104,12 @@ class Workbench:
         """How models are held; a recipe that makes its own base holds it by the defaults."""
         return self.recipe.model or Model(path="")
 
-    def start_rewards(self) -> None:
-        """Load every reward the stages name: one that cannot be loaded stops the run here, before
-        any model is."""
+    def prepare(self) -> None:
+        """Read the problems and load the rewards of all stages: what is wrong with them stops the
+        run here, before any model is loaded."""
         for stage in self.recipe.stages:
+            if isinstance(stage, Rl | Evaluate):
+                self.problems(stage.data)
             if isinstance(stage, Rl):
                 self.scorer(stage.rewards or self.recipe.rewards).start()
 
