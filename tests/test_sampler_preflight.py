@@ -17,7 +17,7 @@ def values(**changes):
 def test_a_deepseek_v3_as_published_passes():
     refuse(values(), PLAIN, cpu=True)
     refuse(values(rope_parameters=None, rope_scaling=tiny_moe.YARN), PLAIN, cpu=True)
-    refuse(values(), SamplerConfig(draft_tokens=1), cpu=True)
+    refuse(values(), SamplerConfig(max_model_len=512, draft_tokens=1), cpu=True)
 
 
 @pytest.mark.parametrize("method", [None, "greedy"])
@@ -53,9 +53,17 @@ def test_head_sizes_the_cpu_kernel_lacks_are_refused():
 
 def test_a_draft_needs_an_mtp_layer_and_one_gpu():
     with pytest.raises(UserError, match=r"draft_tokens=1.*no MTP layer"):
-        refuse(values(num_nextn_predict_layers=0), SamplerConfig(draft_tokens=1), cpu=True)
+        refuse(
+            values(num_nextn_predict_layers=0),
+            SamplerConfig(max_model_len=512, draft_tokens=1),
+            cpu=True,
+        )
     with pytest.raises(UserError, match="tensor_parallel_size=2"):
-        refuse(values(), SamplerConfig(draft_tokens=1, tensor_parallel_size=2), cpu=False)
+        refuse(
+            values(),
+            SamplerConfig(max_model_len=512, draft_tokens=1, tensor_parallel_size=2),
+            cpu=False,
+        )
 
 
 def test_config_is_read_or_missed(tmp_path):
@@ -68,9 +76,9 @@ def test_config_is_read_or_missed(tmp_path):
 
 
 def test_more_tokens_than_the_model_has_positions_are_refused():
-    values = {"model_type": "llama", "max_position_embeddings": 512}
-    preflight.refuse(values, SamplerConfig(max_model_len=512), cpu=False)
+    small = {"model_type": "llama", "max_position_embeddings": 512}
+    refuse(small, SamplerConfig(max_model_len=512), cpu=False)
     with pytest.raises(UserError, match="lower it to 512"):
-        preflight.refuse(values, SamplerConfig(max_model_len=513), cpu=False)
-    scaled = {**values, "rope_scaling": {"rope_type": "yarn", "factor": 4.0}}
-    preflight.refuse(scaled, SamplerConfig(max_model_len=513), cpu=False)
+        refuse(small, SamplerConfig(max_model_len=513), cpu=False)
+    scaled = {**small, "rope_scaling": {"rope_type": "yarn", "factor": 4.0}}
+    refuse(scaled, SamplerConfig(max_model_len=513), cpu=False)
