@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 class VllmSampler:
     """A vLLM engine on a checkpoint folder; one at a time in a process.
 
-    Same seeds, same tokens and log-probabilities: in another process, beside other requests, and
-    after a sync with the same weights. Raises UserError where the checkpoint cannot be sampled
+    Same seeds, same tokens: in another process, beside other requests, and after a sync with the
+    same weights. Log-probabilities are the same bits where the batch is the same, and differ by
+    rounding where it is not. Raises UserError where the checkpoint cannot be sampled
     faithfully.
     """
 
