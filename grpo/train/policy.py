@@ -122,6 +122,7 @@ def score(
             inputs.targets_BT,
             inputs.mask_BT,
             temperature=temperature,
+            entropy=False,
         )
         logprobs_BT[rows, : part_BT.shape[1]] = part_BT.float().cpu()
     return logprobs_BT

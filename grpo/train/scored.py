@@ -29,9 +29,12 @@ class ScoredLM(nn.Module):
         mask_BT: Tensor,
         *,
         temperature: float,
+        entropy: bool = True,
         entropy_grad: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """(logprobs_BT, entropy_BT) in nats at `temperature`; 0 outside the mask.
+
+        Without `entropy` the second is NaN inside it: a pass over the vocabulary is spared.
 
         `first_B` is the prompt's length: the state at first_B - 1 predicts the first token.
         """
@@ -46,6 +49,7 @@ class ScoredLM(nn.Module):
             targets_BT[mask_BT],
             temperature=temperature,
             bias=head.bias,
+            entropy=entropy,
             entropy_grad=entropy_grad,
         )
         return _spread(logprobs_N, mask_BT), _spread(entropy_N, mask_BT)
