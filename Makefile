@@ -8,11 +8,12 @@ STAMP  := $(VENV)/.installed
 SMOLLM2 := models/smollm2-135m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format smollm2 clean
+.PHONY: help demo test test-full check format smollm2 clean
 
 help:
 	@echo "make demo     install, then R1-Zero on a tiny mixture of experts (about 15 minutes)"
 	@echo "make test     install, then all tests"
+	@echo "make test-full  the exhaustive sets as well (about an hour)"
 	@echo "make check    format, lint, types, layers and the fast tests"
 	@echo "make format   put the code in its format"
 	@echo "make smollm2  convert SmolLM2-135M-Instruct to models/smollm2-135m"
@@ -24,11 +25,14 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -q
 
+test-full: $(STAMP)
+	$(BIN)/python -m pytest -q -m "full or not full"
+
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not slow" -x
+	$(BIN)/python -m pytest -q -m "not slow and not full" -x
 
 format: $(STAMP)
 	$(BIN)/ruff format .
