@@ -137,7 +137,8 @@ def split(world: int, minibatches: int, live: int, step: int = 3) -> list[list[l
         anybody: Any = SimpleNamespace(accelerator=place)
         return Teacher(stage(minibatches=minibatches), anybody, None, seed=0)
 
-    return [teacher(rank)._split(list(range(live)), step) for rank in range(world)]
+    shares = [teacher(rank)._split(list(range(live)), step) for rank in range(world)]
+    return [[share.rows if share.counts else [] for share in one] for one in shares]
 
 
 @pytest.mark.parametrize("world", [2, 3])
@@ -148,6 +149,22 @@ def test_the_split_does_not_depend_on_the_process_count(world: int) -> None:
         parts = [share[number] for share in shares]
         assert sorted(row for part in parts for row in part) == sorted(minibatch)
         assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_a_row_borrowed_to_keep_a_process_busy_counts_for_nothing(held: Policy) -> None:
+    """4 rows in 9 minibatches on 2 processes: each minibatch has one row, the first process's."""
+
+    def share(rank: int) -> Lesson:
+        place = SimpleNamespace(process_index=rank, num_processes=2, device=torch.device("cpu"))
+        member: Any = SimpleNamespace(accelerator=place, module=held.module)
+        lesson = Teacher(stage(minibatches=9), member, None, seed=0).lesson(rollout(LIVE))
+        assert lesson is not None
+        return lesson
+
+    first, second = share(0), share(1)
+    assert first.minibatches == second.minibatches
+    assert first.batch.weights_BT.any()
+    assert not second.batch.mask_BT.any() and not second.batch.weights_BT.any()
 
 
 def test_every_step_is_dealt_anew_and_the_same_each_time() -> None:

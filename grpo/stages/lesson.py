@@ -57,6 +57,20 @@ def objective_of(stage: Rl) -> GrpoObjective:
     )
 
 
+@dataclass(frozen=True)
+class Share:
+    """One process's rows of a minibatch.
+
+    Where a minibatch has fewer rows than there are processes, some take a row that is another's
+    and does not count: every process must go through the forward, for they wait for one another.
+
+    >>> Share(rows=[3, 11, 4], counts=True)
+    """
+
+    rows: list[int]
+    counts: bool
+
+
 class Teacher:
     """Turns rollouts into lessons for a policy."""
 
@@ -73,34 +87,32 @@ class Teacher:
         if not len(live):
             return None
         split = self._split(live.tolist(), rollout.step)
-        rows = [row for minibatch in split for row in minibatch]
-        ends = [len(minibatch) for minibatch in split]
+        rows = [row for share in split for row in share.rows]
+        ends = [len(share.rows) for share in split]
+        counted_B = torch.tensor([share.counts for share in split for _ in share.rows])
         sequences = Sequences([prompts[i] for i in rows], [completions[i].token_ids for i in rows])
         batch, metrics = self._batch(
-            sequences, [completions[i] for i in rows], advantages_B[rows], completions
+            sequences, counted_B, [completions[i] for i in rows], advantages_B[rows], completions
         )
         return Lesson(sequences, batch, _ranges(ends), metrics)
 
-    def _split(self, live: list[int], step: int) -> list[list[int]]:
-        """The live rows dealt to minibatches at random, this process's part of each.
-
-        A process left without rows takes the first one, whose gradient is then counted twice in
-        one step: it happens only where a minibatch has fewer completions than processes.
-        """
+    def _split(self, live: list[int], step: int) -> list[Share]:
+        """The live rows dealt to minibatches at random, this process's share of each."""
         random.Random(f"minibatches:{self._seed}:{step}").shuffle(live)
         dealt = [live[m :: self._stage.minibatches] for m in range(self._stage.minibatches)]
         world = self._policy.accelerator
         mine = slice(world.process_index, None, world.num_processes)
-        return [minibatch[mine] or minibatch[:1] for minibatch in dealt if minibatch]
+        return [Share(m[mine] or m[:1], bool(m[mine])) for m in dealt if m]
 
     def _batch(
         self,
         sequences: Sequences,
+        counted_B: Tensor,
         drawn: list[Completion],
         advantages_B: Tensor,
         everything: list[Completion],
     ) -> tuple[PolicyBatch, dict[str, float]]:
-        mask_BT = sequences.mask_BT
+        mask_BT = sequences.mask_BT & counted_B.unsqueeze(1)
         old_BT = correction_BT = None
         metrics: dict[str, float] = {}
         knobs = self._stage.objective
