@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Z95 = 1.959963984540054
+from grpo.eval.intervals import wilson_limits
+
 RESAMPLES = 2000
 
 
@@ -29,10 +30,7 @@ def wilson(successes: int, n: int) -> Estimate:
     """Wilson's interval for `successes` of `n` independent trials; [0, 1] for no trials."""
     if n == 0:
         return Estimate(math.nan, 0.0, 1.0, 0)
-    p = successes / n
-    centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
-    half = Z95 / (1 + Z95**2 / n) * math.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
-    return Estimate(p, max(0.0, centre - half), min(1.0, centre + half), n)
+    return Estimate(successes / n, *wilson_limits(successes / n, n), n)
 
 
 def share(
@@ -41,7 +39,8 @@ def share(
     """The share of `hits` (questions by samples), or of those `among` (accuracy given format).
 
     With one sample a question this is Wilson's interval; with several, or with a denominator that
-    is itself random within questions, a bootstrap over questions (2,000 resamples, seed 0).
+    is itself random within questions, a bootstrap over questions (2,000 resamples, seed 0). All
+    and none have no spread to resample: there Wilson's interval counts questions, not samples.
     """
     counted = among if among is not None else [[True] * len(row) for row in hits]
     top_Q = np.array(
@@ -56,6 +55,9 @@ def share(
 def _bootstrap(top_Q: np.ndarray, base_Q: np.ndarray) -> Estimate:
     if not base_Q.sum():
         return Estimate(math.nan, 0.0, 1.0, 0)
+    if top_Q.sum() in (0, base_Q.sum()):
+        every = float(top_Q.sum() > 0)
+        return Estimate(every, *wilson_limits(every, int((base_Q > 0).sum())), int(base_Q.sum()))
     rng = np.random.default_rng(0)
     picks = rng.integers(0, len(top_Q), size=(RESAMPLES, len(top_Q)))
     with np.errstate(invalid="ignore"):
