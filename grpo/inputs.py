@@ -6,18 +6,23 @@ are taken on trust: asking would need the network, and loading them asks anyway.
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from grpo.errors import UserError
+from grpo.eval.against import is_named
 from grpo.recipe.near import did_you_mean
 from grpo.recipe.schema import Recipe
-from grpo.recipe.sections import Data
+from grpo.recipe.sections import Conversations, Data, Decontaminate
 from grpo.recipe.shipped import shipped_model, shipped_models
+from grpo_data.conversations import load_conversations
+from grpo_data.overlap import read_texts
 from grpo_data.readers import READERS
 from grpo_data.sources import GENERATORS, load_problems
-from grpo_rewards.table import find
+from grpo_rewards.knobs import PASSED, BadKnob, check_known
+from grpo_rewards.table import Target, check, find
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -28,11 +33,11 @@ _FOLDERS = ("models", "runs", "checkpoints", "data")
 """First parts of a path that nobody means as an owner on the hub."""
 
 
-def check_inputs(recipe: Recipe) -> None:
-    """Raises UserError with everything that is missing or of the wrong shape, a line each."""
-    faults = [*_model_faults(recipe), *_data_faults(recipe), *_reward_faults(recipe)]
-    if faults:
-        raise UserError("\n".join(f"key {key!r}: {sentence}" for key, sentence in faults))
+def input_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """(key, sentence) for everything that is missing or of the wrong shape."""
+    yield from _model_faults(recipe)
+    yield from _data_faults(recipe)
+    yield from _reward_faults(recipe)
 
 
 def check_model(name: str) -> None:
@@ -75,28 +80,40 @@ def _model_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
 def _data_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
     own = {f"stages.{stage.name}.data": getattr(stage, "data", None) for stage in recipe.stages}
     for key, data in {"data": recipe.data, **own}.items():
-        if data is None:
+        if isinstance(data, Conversations):
+            look = partial(load_conversations, limit=1, config=data.config)
+            yield from _source_faults(f"{key}.path", data.path, look)
+        if not isinstance(data, Data):
             continue
+        columns = {name: getattr(data, name) for name in ("question", "answer", "answer_after")}
+        read = partial(load_problems, limit=1, **columns)
         for name in ("path", "held_out_path"):
             source = getattr(data, name)
             if source is not None:
-                yield from _source_faults(f"{key}.{name}", source, data)
+                config = data.config if source == data.path else {}
+                yield from _source_faults(f"{key}.{name}", source, partial(read, config=config))
+        yield from _gate_faults(f"{key}.decontaminate.against", data.decontaminate)
 
 
-def _source_faults(key: str, source: str, data: Data) -> Iterator[tuple[str, str]]:
+def _gate_faults(key: str, gate: Decontaminate | None) -> Iterator[tuple[str, str]]:
+    if gate is None:
+        return
+    read = partial(read_texts, column=gate.question, limit=1)
+    for source in gate.against:
+        if not is_named(source):
+            yield from _source_faults(key, source, read)
+
+
+def _source_faults(
+    key: str, source: str, read: Callable[[str], Iterable[object]]
+) -> Iterator[tuple[str, str]]:
     if not _is_readable_here(source):
         is_on_hub = _HUB_DATA.fullmatch(source) and not _is_meant_as_path(source)
         if not is_on_hub and not Path(source).expanduser().is_dir():
             yield key, f"there is no file or folder {source!r} (seen from {Path.cwd()})"
         return
     try:
-        load_problems(
-            source,
-            question=data.question,
-            answer=data.answer,
-            answer_after=data.answer_after,
-            limit=1,
-        )
+        list(read(source))
     except (ValueError, FileNotFoundError) as error:
         yield key, str(error)
 
@@ -111,28 +128,49 @@ def _is_readable_here(source: str) -> bool:
 def _reward_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
     own = {f"stages.{stage.name}.": getattr(stage, "rewards", None) for stage in recipe.stages}
     for owner, rewards in {"": recipe.rewards, **own}.items():
-        for name in rewards or {}:
+        for name, paid in (rewards or {}).items():
+            key = f"{owner}rewards.{name}"
             try:
-                _check_reward(name)
+                _check_reward(name, paid.knobs)
+            except BadKnob as error:
+                yield f"{key}.{error.knob}", str(error)
             except ValueError as error:
-                yield f"{owner}rewards", str(error)
+                yield key, str(error)
 
 
-def _check_reward(name: str) -> None:
+def _check_reward(name: str, knobs: Mapping[str, Any]) -> None:
+    """Raises ValueError for a reward that is not there or has not these knobs."""
     target = find(name)
-    if not target.is_file:
-        return
+    check(target, knobs)
+    if target.is_file:
+        _check_file(target, knobs)
+
+
+def _check_file(target: Target, knobs: Mapping[str, Any]) -> None:
+    """The same for a function of a user's file, which is read and never run."""
     file = Path(target.place)
     try:
         tree = ast.parse(file.read_bytes(), str(file))
     except SyntaxError as error:
         sentence = f"not valid Python: {error.msg} ({file}:{error.lineno})"
-        raise ValueError(f"reward {name!r}: {sentence}") from error
+        raise ValueError(f"reward {target.name!r}: {sentence}") from error
     if not any(map(partial(_names, target.attribute), ast.walk(tree))):
-        raise ValueError(f"reward {name!r}: no {target.attribute!r} in {file}")
+        raise ValueError(f"reward {target.name!r}: no {target.attribute!r} in {file}")
+    functions = [
+        one for one in tree.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    for function in functions:
+        if function.name == target.attribute and not function.decorator_list:
+            check_known(target.name, knobs, _arguments(function.args))
+
+
+def _arguments(taken: ast.arguments) -> list[str]:
+    """The names a function takes by keyword, without what it is called with anyway."""
+    names = [argument.arg for argument in (*taken.args, *taken.kwonlyargs)]
+    return [name for name in names if name not in PASSED]
 
 
 def _names(name: str, node: ast.AST) -> bool:
-    """Whether a node may give a module something called `name`; the file is read, never run."""
+    """Whether a node may give a module something called `name`."""
     given = {getattr(node, attribute, None) for attribute in ("name", "asname", "id")}
     return name in given or (isinstance(node, ast.alias) and node.name == "*")

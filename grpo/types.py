@@ -5,7 +5,8 @@ before an update uses it, and what is read back must equal what was written.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from grpo_data.problem import Problem
 
@@ -43,14 +44,16 @@ class Completion:
 class Judgement:
     """What the rewards said of one completion; `reward` is the weighted sum of the parts.
 
-    A part of None was skipped by its reward function and counts for nothing.
+    A part of None was skipped by its reward function and counts for nothing. `extra` are notes of
+    the rewards for the reader (TRL's `log_extra`), plain JSON values by column.
 
-    >>> Judgement(1.0, {"accuracy": 1.0, "brevity": None}, {"accuracy": "correct"})
+    >>> Judgement(1.0, {"accuracy": 1.0, "brevity": None}, {"accuracy": "correct"}, {"words": 12})
     """
 
     reward: float | None
     parts: Mapping[str, float | None]
     outcomes: Mapping[str, str]
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,11 @@ class Group:
 class Rollout:
     """All groups drawn for one step with one policy.
 
-    >>> Rollout(step=12, groups=(group,) * 32)
+    `metrics` are what the rewards logged of the whole (TRL's `log_metric`), means by name.
+
+    >>> Rollout(step=12, groups=(group,) * 32, metrics={"brevity/words": 41.5})
     """
 
     step: int
     groups: tuple[Group, ...]
+    metrics: Mapping[str, float] = field(default_factory=dict)

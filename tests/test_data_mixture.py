@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grpo_data.mixture import ProblemStream
+from grpo_data.mixture import Stream
 from grpo_data.problem import Problem
 
 
@@ -12,14 +12,14 @@ def problems(count: int) -> list[Problem]:
     return [Problem(str(n), f"q{n}", str(n), f"q{n}") for n in range(count)]
 
 
-def ids(stream: ProblemStream, step: int, size: int) -> list[int]:
+def ids(stream: Stream[Problem], step: int, size: int) -> list[int]:
     return [int(problem.id) for problem in stream.batch(step, size)]
 
 
 @given(count=st.integers(1, 40), size=st.integers(1, 40), seed=st.integers(0, 3))
 @settings(deadline=None, max_examples=150, derandomize=True)
 def test_epochs_and_batches(count, size, seed):
-    stream = ProblemStream(problems(count), seed)
+    stream = Stream(problems(count), seed)
     steps = [ids(stream, step, size) for step in range(4 * count // size + 4)]
     for batch in steps:
         assert len(batch) == size
@@ -36,15 +36,15 @@ def test_epochs_and_batches(count, size, seed):
 )
 @settings(deadline=None, max_examples=150, derandomize=True)
 def test_a_step_is_the_same_wherever_one_comes_from(count, size, visits):
-    walked = ProblemStream(problems(count), 7)
+    walked = Stream(problems(count), 7)
     straight = [ids(walked, step, size) for step in range(31)]
-    jumping = ProblemStream(problems(count), 7)
+    jumping = Stream(problems(count), 7)
     assert [ids(jumping, step, size) for step in visits] == [straight[step] for step in visits]
 
 
 def test_the_order_is_pinned():
     # A change here would make every interrupted run go on with other problems.
-    stream = ProblemStream(problems(7), seed=1)
+    stream = Stream(problems(7), seed=1)
     assert [ids(stream, step, 3) for step in range(5)] == [
         [5, 1, 2],
         [6, 4, 3],
@@ -55,13 +55,13 @@ def test_the_order_is_pinned():
 
 
 def test_seeds_and_epochs_differ():
-    orders = {tuple(ids(ProblemStream(problems(20), s), e, 20)) for s in (0, 1) for e in (0, 1)}
+    orders = {tuple(ids(Stream(problems(20), s), e, 20)) for s in (0, 1) for e in (0, 1)}
     assert len(orders) == 4
 
 
 def test_one_stream_serves_two_batch_sizes():
-    stream = ProblemStream(problems(10), 3)
-    alone = [ids(ProblemStream(problems(10), 3), step, 4) for step in range(6)]
+    stream = Stream(problems(10), 3)
+    alone = [ids(Stream(problems(10), 3), step, 4) for step in range(6)]
     mixed = [(ids(stream, step, 7), ids(stream, step, 4))[1] for step in range(6)]
     assert mixed == alone
 
@@ -69,9 +69,9 @@ def test_one_stream_serves_two_batch_sizes():
 @pytest.mark.parametrize(("step", "size"), [(-1, 4), (0, 0)])
 def test_nonsense_is_refused(step, size):
     with pytest.raises(ValueError, match="step >= 0 and size >= 1"):
-        ProblemStream(problems(3), 0).batch(step, size)
+        Stream(problems(3), 0).batch(step, size)
 
 
-def test_no_problems_is_refused():
-    with pytest.raises(ValueError, match="at least one problem"):
-        ProblemStream([], 0)
+def test_no_rows_are_refused():
+    with pytest.raises(ValueError, match="at least one row"):
+        Stream([], 0)

@@ -188,7 +188,7 @@ def test_a_hub_name_that_cannot_be_reached_is_one_sentence(monkeypatch):
 
 
 def test_the_tiny_world_is_a_source():
-    assert set(GENERATORS) == {"tiny"}
+    assert set(GENERATORS) == {"tiny", "reasoning_gym"}
     problems = load_problems("tiny:all", limit=5)
     assert len(problems) == 5
     assert len({problem.id for problem in problems}) == 5

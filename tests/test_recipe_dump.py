@@ -29,6 +29,19 @@ def test_a_dumped_recipe_reads_back_equal() -> None:
     assert parse_recipe(dump_recipe(whole)) == whole
 
 
+def test_rewards_with_knobs_read_back_equal_and_short_ones_stay_short() -> None:
+    knobs = {"weight": 0.5, "words": ["a: b", "no"], "target": 40, "deep": {"x": 1e-7}, "on": None}
+    whole = recipe(
+        model={"path": "tiny-base"}, rewards={"accuracy": 1, "f.py:g": knobs, "h.py:i": {"j": 1}}
+    )
+    dumped = dump_recipe(whole)
+    assert parse_recipe(dumped) == whole
+    assert "rewards: {accuracy: 1.0, 'f.py:g': {weight: 0.5, words: ['a: b', 'no']" in dumped
+    assert whole.rewards["f.py:g"].knobs == {k: v for k, v in knobs.items() if k != "weight"}
+    assert whole.rewards["h.py:i"].weight == 1.0
+    assert recipe(rewards={"h.py:i": {"j": 2}}) != recipe(rewards={"h.py:i": {"j": 1}})
+
+
 def test_a_reader_of_yaml_1_1_sees_the_same_values() -> None:
     whole = recipe(prompt={"user": "12:30", "prefill": "on"})
     assert yaml.safe_load(dump_recipe(whole)) == whole.model_dump(mode="json")

@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 
-from grpo.errors import UserError
-from grpo.inputs import check_inputs
+from grpo.inputs import input_faults
 from grpo.recipe.schema import Recipe
 
-REWARDS = "from elsewhere import polite as kind\ndef brief(prompts, completions, **columns): ...\n"
+REWARDS = """
+from elsewhere import polite as kind, wrapped
+def brief(prompts, completions, *, answer=None, target=40, **columns): ...
+@wrapped
+def terse(completions): ...
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -28,21 +32,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def faults(*, model: str = "m", rewards: Any = None, stage: Any = None, **data: Any) -> str:
+def faults(
+    *, model: str = "m", rewards: Any = None, stage: Any = None, only: Any = None, **data: Any
+) -> str:
     recipe = Recipe.model_validate(
         {
             "name": "r",
             "model": {"path": model},
             "data": {"path": "p.jsonl", **data},
             "rewards": {"accuracy": 1} if rewards is None else rewards,
-            "stages": [{"kind": "rl", "name": "zero", "steps": 1, **(stage or {})}],
+            "stages": [{"name": "zero", **(only or {"kind": "rl", "steps": 1, **(stage or {})})}],
         }
     )
-    try:
-        check_inputs(recipe)
-    except UserError as error:
-        return str(error)
-    return ""
+    return "\n".join(f"key {key!r}: {sentence}" for key, sentence in input_faults(recipe))
 
 
 @pytest.mark.parametrize("path", ["m", "./m", "models/other", "Qwen/Qwen2.5-0.5B"])
@@ -108,7 +110,24 @@ def test_a_stage_has_its_own_problems_and_rewards_looked_up() -> None:
     stage = {"data": {"path": "missing.jsonl"}, "rewards": {"acuracy": 1}}
     lines = faults(stage=stage).splitlines()
     assert lines[0].startswith("key 'stages.zero.data.path': no file missing.jsonl")
-    assert lines[1].startswith("key 'stages.zero.rewards': unknown reward 'acuracy': did you mean")
+    assert lines[1].startswith("key 'stages.zero.rewards.acuracy': unknown reward 'acuracy': did")
+
+
+@pytest.mark.parametrize(
+    ("data", "key", "sentence"),
+    [
+        ({"path": "missing.jsonl"}, "path", "no file missing.jsonl"),
+        ({"path": "p.jsonl"}, "path", "p.jsonl:1: no 'prompt'; a conversation has 'prompt' and"),
+        ({"path": "tiny:all"}, "path", "no generator 'tiny:all'; there are tiny:cold_start"),
+        ({"path": "tiny:cold_start", "config": {"mix": 1}}, "path", "tiny:cold_start: its config"),
+        ({"path": "./nowhere"}, "path", "there is no file or folder './nowhere'"),
+    ],
+)
+def test_conversations_that_are_not_there_are_named(
+    data: dict[str, Any], key: str, sentence: str
+) -> None:
+    said = faults(only={"kind": "sft", "data": data})
+    assert said.startswith(f"key 'stages.zero.data.{key}': {sentence}")
 
 
 @pytest.mark.parametrize("name", ["format", "r.py:brief", "r.py:kind", "json.dumps"])
@@ -127,4 +146,34 @@ def test_a_reward_that_is_there_is_taken(name: str) -> None:
     ],
 )
 def test_a_reward_that_is_not_there_is_named(name: str, sentence: str) -> None:
-    assert faults(rewards={name: 1}).startswith(f"key 'rewards': {sentence}")
+    assert faults(rewards={name: 1}).startswith(f"key 'rewards.{name}': {sentence}")
+
+
+@pytest.mark.parametrize(
+    "rewards",
+    [
+        {"r.py:brief": {"weight": 0.2, "target": 30}},
+        {"r.py:brief": {"target": 30}},
+        {"r.py:kind": {"whatever": 1}},  # imported or wrapped: known when it is loaded
+        {"r.py:terse": {"whatever": 1}},
+        {"json.dumps": {"indent": 1}},
+    ],
+)
+def test_knobs_a_reward_has_are_taken(rewards: dict[str, Any]) -> None:
+    assert faults(rewards=rewards) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "knob", "sentence"),
+    [
+        ("r.py:brief", "taget", "unknown knob 'taget': did you mean 'target'?"),
+        ("r.py:brief", "zzz", "unknown knob 'zzz': it has answer, target"),
+        ("r.py:brief", "completions", "unknown knob 'completions': it has"),
+        ("accuracy", "tolerence", "unknown knob 'tolerence': "),
+    ],
+)
+def test_a_knob_a_reward_does_not_have_is_named(name: str, knob: str, sentence: str) -> None:
+    said = faults(rewards={name: {"weight": 1, knob: 1}})
+    assert said.startswith(f"key 'rewards.{name}.{knob}': reward {name!r}: {sentence}")
+    stage = {"rewards": {name: {knob: 1}}}
+    assert faults(stage=stage).startswith(f"key 'stages.zero.rewards.{name}.{knob}': reward")

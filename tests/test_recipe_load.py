@@ -55,7 +55,7 @@ def rl(recipe: Any) -> Rl:
 def test_a_good_recipe_loads_with_its_numbers() -> None:
     recipe = parse_recipe(GOOD)
     assert recipe.name == "small"
-    assert recipe.rewards == {"accuracy": 1.0, "format": 0.5}
+    assert recipe.model_dump()["rewards"] == {"accuracy": 1.0, "format": 0.5}
     assert rl(recipe).objective.beta == 0.001
     assert rl(recipe).sampling.max_tokens == 200
 

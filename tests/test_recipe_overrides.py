@@ -51,9 +51,9 @@ def test_overrides_set_knobs_and_the_last_one_wins() -> None:
     assert rl(recipe).steps == 11
     assert rl(recipe).optimizer.lr == 1e-4
     assert rl(recipe).sampling.max_tokens == 200
-    assert rl(recipe).rewards == {"accuracy": 2.0}
+    assert rl(recipe).model_dump()["rewards"] == {"accuracy": 2.0}
     assert recipe.track.to == ()
-    assert recipe.rewards["mine/my_rewards.py:brevity"] == 0.2
+    assert recipe.rewards["mine/my_rewards.py:brevity"].weight == 0.2
 
 
 @pytest.mark.parametrize(
@@ -108,3 +108,27 @@ def test_a_bad_override_is_named_as_it_was_typed(override: str, sentence: str) -
 def test_an_override_takes_the_blame_off_the_file() -> None:
     bad = GOOD.replace("steps: 20", "steps: 0")
     assert rl(parse_recipe(bad, "r.yaml", ["stages.zero.steps=3"])).steps == 3
+
+
+def test_a_reward_s_knobs_are_overridden_one_by_one() -> None:
+    overrides = [
+        "rewards.format.variant=think",
+        "rewards.a/b.py:brief=0.2",
+        "rewards.a/b.py:brief.target=40",
+        "rewards.a/b.py:brief.weight=0.3",
+        "stages.zero.rewards={a.b.c: {x: 1}}",
+        "stages.zero.rewards.a.b.c.x=2",
+    ]
+    recipe = parse_recipe(GOOD, "r.yaml", overrides)
+    assert recipe.model_dump()["rewards"] == {
+        "accuracy": 1.0,
+        "format": {"weight": 0.5, "variant": "think"},
+        "a/b.py:brief": {"weight": 0.3, "target": 40},
+    }
+    assert rl(recipe).model_dump()["rewards"] == {"a.b.c": {"weight": 1.0, "x": 2}}
+
+
+@pytest.mark.parametrize("value", ["high", "{weight: high}", "{weight: [1]}", "null", "[1]"])
+def test_a_weight_that_is_no_number_is_named(value: str) -> None:
+    with pytest.raises(UserError, match=r"^override .*: key 'rewards.format.*': must be a number"):
+        parse_recipe(GOOD, "r.yaml", [f"rewards.format={value}"])

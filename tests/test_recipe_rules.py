@@ -24,12 +24,19 @@ def pretrain(**architecture: int) -> dict[str, Any]:
     return {"kind": "pretrain", "name": "base-model", **numbers}
 
 
+def sft(**knobs: Any) -> dict[str, Any]:
+    data = {"path": "tiny:cold_start", **knobs.pop("data", {})}
+    return {"kind": "sft", "name": "cold", "data": data, **knobs}
+
+
 EVALUATE = {"kind": "evaluate", "name": "after", "parent": "zero"}
+BEST = {"kind": "evaluate", "name": "best", "parent": "cold", "selection": {"checkpoint": "best"}}
 NO_HELD_OUT = {"path": "tiny:all", "held_out": 0}
 
 
 def test_a_sound_recipe_breaks_no_rule_and_earns_no_warning() -> None:
-    sound = recipe({"minibatches": 4}, EVALUATE, pretrain())
+    looked = sft(evaluate_every=5, data={"held_out": 0.1}, balance=1e-4)
+    sound = recipe({"minibatches": 4}, EVALUATE, pretrain(), looked, BEST)
     check_semantics(sound)
     assert lint(sound) == []
 
@@ -49,6 +56,19 @@ def test_a_sound_recipe_breaks_no_rule_and_earns_no_warning() -> None:
             "after.selection.checkpoint",
             "stage 'zero' knows no best",
         ),
+        (recipe({}, sft(evaluate_every=5)), "cold.evaluate_every", "no conversation is held out"),
+        (
+            recipe({}, sft(balance=1e-4), model={"path": "m", "gradient_checkpointing": True}),
+            "cold.balance",
+            "does not go with model.gradient_checkpointing",
+        ),
+        (
+            recipe({}, sft(), data={"path": "tiny:all", "held_out": 0.2}),
+            "cold.data.config",
+            "about problems that data.held_out 0.2 keeps apart, of which the generator leaves out "
+            "0.1",
+        ),
+        (recipe({}, sft(), BEST), "best.selection.checkpoint", "stage 'cold' knows no best"),
         (recipe(prompt={"system": "s", "chat": False}), "prompt.system", "needs prompt.chat true"),
         (
             recipe({}, pretrain(layers=2, dense_layers=2)),
@@ -97,6 +117,20 @@ def test_a_broken_rule_in_a_file_comes_with_its_line() -> None:
     override = "stages.zero.minibatches=3"
     with pytest.raises(UserError, match=f"^override '{override}': key 'stages.zero.minibatches'"):
         parse_recipe(text + stage, "r.yaml", [override])
+
+
+@pytest.mark.parametrize(
+    ("data", "config"),
+    [
+        ({"path": "tiny:all", "held_out": 0.2}, {"held_out": 0.2}),
+        ({"path": "problems.jsonl", "held_out": 0.2}, {}),
+        ({"path": "tiny:all", "held_out": 0.05}, {}),
+    ],
+)
+def test_conversations_may_leave_out_as_much_as_is_held_out(
+    data: dict[str, Any], config: dict[str, Any]
+) -> None:
+    check_semantics(recipe({}, sft(data={"config": config}), data=data))
 
 
 def test_best_may_be_taken_where_the_parent_looks_at_held_out_problems() -> None:

@@ -1,19 +1,12 @@
-"""Equality of answers: the policy table, the static bounds, and one verdict on both paths."""
-
-import json
-import random
-from itertools import pairwise
-from pathlib import Path
+"""Equality of answers: the policies of docs/answers.md on both paths, and the static bounds."""
 
 import pytest
-from hypothesis import given, settings
+from any_text import any_text, quickly
+from hypothesis import given
 from hypothesis import strategies as st
 
 from grpo_rewards import bounds
 from grpo_rewards.equal import Comparison, compare_quickly, compare_symbolically, equal
-from grpo_rewards.extract import last_boxed, reference_answer
-
-SHARED = Path(__file__).parents[2] / "shared"
 
 EQUAL = [
     ("7", "7"),
@@ -34,7 +27,27 @@ EQUAL = [
     ("15", "15cm"),
     ("15", "15 m^2"),
     ("15", "15个"),
+    ("15", "15 red apples"),
+    ("15 apples", "15 pears"),
+    ("15\\text{ cm}", "15 centimeters"),
+    ("15\\text{ cm}", "15"),
+    ("15\\text{ cm}^2", "15 square centimeters"),
+    ("60\\text{ mph}", "60 miles per hour"),
+    ("\\$18", "18 dollars"),
+    ("18元", "18 元"),
     ("90", "90^\\circ"),
+    ("5000000", "5 million"),
+    ("5000000", "5 million dollars"),
+    ("50000", "5万"),
+    ("321", "三百二十一"),
+    ("105", "一百零五个"),
+    ("2/3", "三分之二"),
+    ("10\\%", "百分之十"),
+    ("-5", "负五"),
+    ("20000", "两万元"),
+    ("7", "因此答案为 7 个"),
+    ("7", "所以，最终答案是：七"),
+    ("7", "Therefore, the correct answer is 7 apples"),
     ("-5", "\u22125"),
     ("1234567", "1,234,567"),
     ("1234567", "1{,}234{,}567"),
@@ -53,16 +66,46 @@ EQUAL = [
     ("0.1", "10\\%"),
     ("28\\%", "28 percent"),
     ("1/3", "0.333333"),
+    ("1/3", "0.\\overline{3}"),
+    ("0.333333", "1/3"),
+    ("5\\sqrt{2}", "7.07107"),
+    ("1/3", "1/3 \\approx 0.33"),
+    ("11", "x \\approx 11"),
+    ("120", "5! = 120"),
+    ("4/2", "\\frac{4}{2}"),
     ("4.123105625617661", "\\sqrt{17}"),
     ("x^2+2x+1", "(x+1)^2"),
     ("2\\sqrt{13}", "\\sqrt{52}"),
     ("x=1", "1"),
+    ("f(x) = x^2", "x^2"),
+    ("y = 2x+3", "2x - y + 3 = 0"),
+    ("x^2/4 + y^2/3 = 1", "x^2/16 + y^2/12 = 1/4"),
+    ("5(\\sqrt{3} + 1)", "5√3 + 5"),
+    ("2\\sqrt{3}", "sqrt(12)"),
+    ("\\sin x", "sin x"),
+    ("\\frac{\\pi}{4}", "π/4"),
     ("\\text{odd}", "Odd"),
     ("\\text{(C)}", "C"),
     ("Evelyn", "\\text{evelyn}"),
     ("是", "是。"),
+    ("C", "C. 12"),
+    ("C", "(C) 12"),
+    ("\\text{A, B, E}", "E, A and B"),
+    ("\\text{4:30 p.m.}", "4:30 pm"),
     ("[0,9)", "[0, 9)"),
+    ("[-2,7]", "-2 \\le x \\le 7"),
+    ("x > 1", "(1, \\infty)"),
+    ("(1, \\infty)", "x > 1"),
+    ("x \\le 1", "-x >= -1"),
     ("1,2", "2 \\text{ and } 1"),
+    ("1,2", "2和1"),
+    ("1,2", "1, 1, 2"),
+    ("\\{1,2\\}", "\\{2,1\\}"),
+    ("(1,3)", "\\{1,3\\}"),
+    ("1 \\pm \\sqrt{19}", "1+\\sqrt{19}, 1-\\sqrt{19}"),
+    ("(3, \\frac{\\pi}{2})", "\\left( 3, \\frac{1}{2}\\pi \\right)"),
+    ("(-\\infty,3) \\cup (3,\\infty)", "(-\\infty,3)\\cup(3,+\\infty)"),
+    ("204_5", "204_{5}"),
     ("\\begin{bmatrix}0&1\\\\1&0\\end{bmatrix}", "\\begin{pmatrix}0 & 1\\\\1 & 0\\end{pmatrix}"),
 ]
 
@@ -81,6 +124,26 @@ DIFFERENT = [
     ("2.5", "0.5*5"),
     ("5", "5 or 6"),
     ("5", "5 million"),
+    ("5", "5万"),
+    ("15\\text{ cm}", "15 m"),
+    ("15\\text{ cm}^2", "15 cm"),
+    ("\\$18", "18 cents"),
+    ("9\\text{ a.m.}", "9 p.m."),
+    ("5c", "5h"),
+    ("\\frac{1}{2} bh", "\\frac{1}{2}"),
+    ("7", "七八个"),
+    ("3", "三角形"),
+    ("1", "\\sin^2 x + \\cos^2 x"),
+    ("7", "|-7|"),
+    ("7", "7 + x - x"),
+    ("5", "3x - 7 = 8"),
+    ("x = 5", "3x - 7 = 8"),
+    ("x < 5", "3x - 7 < 8"),
+    ("(-3,3)", "|x| < 3"),
+    ("x = 2", "y = 2"),
+    ("2x + z = 1", "1"),
+    ("0.56", "0.56, 56"),
+    ("2/3", "\\frac23 \\approx 0.67; 5"),
     ("5", "5 dozen"),
     ("5", "5x"),
     ("5", "5i"),
@@ -92,11 +155,34 @@ DIFFERENT = [
     ("1/3", "0.333"),
     ("3.15", "3.14159"),
     ("42", "43.0"),
+    ("3.14", "\\pi"),
+    ("5\\sqrt{2}", "7.07"),
+    ("2.0001", "2"),
+    ("306956.63", "306956.6"),
+    ("16386.17", "16386.169"),
+    ("100", "100.0000001"),
+    ("0.00000001", "0.00000002"),
+    ("\\frac{1}{2^{98}}", "\\frac{1}{2^{97}}"),
+    ("1 - \\frac{1}{2^{98}}", "1 - \\frac{1}{2^{97}}"),
+    ("\\frac{1}{2004!}", "\\frac{1}{2005!}"),
+    ("\\frac{\\sqrt{2}}{10^{20}}", "\\frac{\\sqrt{3}}{10^{20}}"),
+    ("204_5", "204"),
+    ("204_5", "204_6"),
+    ("f'(x)", "f(x)"),
+    ("C", "B or C"),
+    ("C", "D. C"),
+    ("\\text{on}", "\\text{no}"),
+    ("\\text{June 20}", "20 June"),
     ("Evelyn", "Nylvee"),
     ("yes", "no"),
     ("是", "否"),
     ("[0,9)", "(0,9)"),
     ("(3,1)", "(1,3)"),
+    ("(12,102)", "12102"),
+    ("-1,3,3", "-1,-1,3"),
+    ("1:4", "4:1"),
+    ("\\begin{pmatrix}1&2\\end{pmatrix}", "\\begin{pmatrix}1\\\\2\\end{pmatrix}"),
+    ("\\begin{pmatrix}1\\\\2\\end{pmatrix}", "\\begin{pmatrix}1\\\\3\\end{pmatrix}"),
     ("x^2+2x-1", "(x+1)^2"),
     ("y+1", "x+1"),
 ]
@@ -104,12 +190,20 @@ DIFFERENT = [
 
 @pytest.mark.parametrize(("gold", "answer"), EQUAL)
 def test_equal(gold: str, answer: str) -> None:
-    assert equal(gold, answer) is True
+    assert compare_quickly(gold, answer) in (Comparison.EQUAL, None)
+    assert compare_symbolically(gold, answer) is Comparison.EQUAL
 
 
 @pytest.mark.parametrize(("gold", "answer"), DIFFERENT)
 def test_different(gold: str, answer: str) -> None:
-    assert equal(gold, answer) is False
+    assert compare_quickly(gold, answer) in (Comparison.DIFFERENT, None)
+    assert compare_symbolically(gold, answer) is Comparison.DIFFERENT
+
+
+def test_equal_says_so() -> None:
+    assert equal("7", "7.0") is True
+    assert equal("7", "8") is False
+    assert equal("7", "5 5") is None
 
 
 @pytest.mark.parametrize(
@@ -122,7 +216,6 @@ def test_different(gold: str, answer: str) -> None:
         ("11", "5 6"),
         ("55", "5 5"),
         ("7", "\\frac{"),
-        ("5", "5万"),
         ("234", "2**3**4"),
         ("55", "5\\text{5}"),
     ],
@@ -185,58 +278,11 @@ def test_right_to_left_marks_hide_nothing() -> None:
     assert equal("15", "\u202e51") is False
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(
-    st.text(max_size=40), st.text(alphabet="0123456789+-*/^=.,%!()[]{}\\$ xfracsqt", max_size=40)
-)
-def test_the_quick_path_never_raises(gold: str, answer: str) -> None:
-    compare_quickly(gold, answer)
-    compare_quickly(answer, gold)
+FORMULAS = st.text(alphabet="0123456789+-*/^=.,%!()[]{}\\ $xfracsqt_'三百万", max_size=40)
 
 
-def math_rows(count: int) -> list[dict[str, str]]:
-    path = SHARED / "data/math/test.jsonl"
-    if not path.exists():
-        pytest.skip("the shared MATH data is not here")
-    lines = path.read_text().splitlines()
-    return [json.loads(line) for line in random.Random(0).sample(lines, count)]
-
-
-def test_math_solutions_are_right_and_other_answers_wrong() -> None:
-    rows = math_rows(100)
-    right = [equal(row["answer"], last_boxed(row["solution"]) or "") for row in rows]
-    assert right.count(True) >= 99
-    pairs = [
-        (one["answer"], other["answer"])
-        for one, other in pairwise(rows)
-        if one["answer"] != other["answer"]
-    ]
-    assert [pair for pair in pairs if equal(*pair)] == []
-
-
-def test_both_paths_give_the_same_verdict() -> None:
-    answers = [row["answer"] for row in math_rows(100)]
-    pairs = [*zip(answers, answers, strict=True), *pairwise(answers)]
-    settled = [(pair, found) for pair in pairs if (found := compare_quickly(*pair)) is not None]
-    assert len(settled) > 150
-    assert [pair for pair, found in settled if compare_symbolically(*pair) is not found] == []
-
-
-# Policies of ours that differ from the row's own grader (see the table in grpo_rewards.equal):
-# a relative tolerance of 1e-4, 0.75 for 75, an empty reference, the order of a list.
-DECIDED_OTHERWISE = {"eq-0309", "eq-0310", "eq-0323", "eq-0355", "eq-0362"}
-
-
-def test_agrees_with_the_graders_of_the_field() -> None:
-    path = SHARED / "data/verify/answer_equiv.jsonl"
-    if not path.exists():
-        pytest.skip("the shared verification data is not here")
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    rows = [row for row in rows if row["kind"] == "answer" and row["id"] not in DECIDED_OTHERWISE]
-    wrong = [
-        row["id"]
-        for row in rows
-        if (equal(reference_answer(row["gold"]), row["pred"]) is True) != bool(row["expected"])
-    ]
-    assert len(rows) >= 40
-    assert wrong == []
+@quickly
+@given(any_text, FORMULAS)
+def test_the_quick_path_never_raises(text: str, formula: str) -> None:
+    for gold, answer in [(text, formula), (formula, text), (formula, formula[::-1]), (text, text)]:
+        compare_quickly(gold, answer)

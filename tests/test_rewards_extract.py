@@ -1,7 +1,4 @@
-"""What counts as the final answer: the table of grpo_rewards.extract, row by row."""
-
-import json
-from pathlib import Path
+"""What counts as the final answer: the first table of docs/answers.md, row by row."""
 
 import pytest
 
@@ -13,8 +10,6 @@ from grpo_rewards.extract import (
     strict_answer,
 )
 
-SHARED = Path(__file__).parents[2] / "shared"
-
 
 @pytest.mark.parametrize(
     ("text", "answer"),
@@ -23,6 +18,11 @@ SHARED = Path(__file__).parents[2] / "shared"
         ("<think>a</think><answer>so \\boxed{7}</answer>", "7"),
         ("<answer>7</answer>", "7"),
         ("<think>a</think><answer>7</answer> trailing words", "7"),
+        ("<answer>3 + 4 = 7. The answer is 7.</answer>", "7."),
+        ("<answer>The answer is 6. So the answer is 7</answer>", "7"),
+        ("<answer>The answer is 7. It is odd.</answer>", "The answer is 7. It is odd."),
+        ("<answer>6 or the answer is 7</answer>", "6 or the answer is 7"),
+        ("<answer>先算。所以答案是：七</answer>", "七"),
         ("<think>a</think><answer>7</answer><answer>8</answer>", None),
         ("<think>a</think><answer>7 <answer>8</answer></answer>", None),
         ("<think>a</think><answer>7", None),
@@ -57,6 +57,17 @@ def test_strict_behind_an_open_thought() -> None:
         ("<answer>7</answer><answer>8</answer>", "8"),
         ("\\boxed{7}, see page 12", "7"),
         ("nothing here", None),
+        ("odd", "odd"),
+        ("<answer>\\sqrt{2}</answer>", "\\sqrt{2}"),
+        ("<answer>7</answer> on page 12", "7"),
+        ("<answer>It has 7 of them</answer> on page 12", "7"),
+        ("so we take $\\sqrt{2}$.", "\\sqrt{2}"),
+        ("Here is \\(x^2\\), of degree 2", "2"),
+        ("Answer: 41 was a guess.\nAnswer: 42", "42"),
+        ("The final answer is $(1, 2)$. I hope it is correct.", "$(1, 2)$"),
+        ("The answer is 3.14 because of page 9", "3.14"),
+        ("答案：每人 7 个。共 2 人", "7"),
+        ("3 and 4, therefore 3/4 of it", "3/4"),
     ],
 )
 def test_lenient(text: str, answer: str | None) -> None:
@@ -71,6 +82,8 @@ def test_lenient(text: str, answer: str | None) -> None:
         ("$\\boxed{1}$, $\\boxed{2}$ and $\\boxed{3}$", "1, 2, 3"),
         ("\\boxed{3} or \\boxed{4}", "3, 4"),
         ("\\fbox{7}", "7"),
+        ("\\boxed{1} papers and \\boxed{2} bins", "1, 2"),
+        ("\\boxed{1} no no \\boxed{2}", "2"),
         ("\\boxed{\\frac{1}{2}}", "\\frac{1}{2}"),
         ("\\boxed{\\{1,2\\}}", "\\{1,2\\}"),
         ("\\boxed{\\boxed{5}}", "5"),
@@ -113,14 +126,3 @@ def test_last_number(text: str, number: str | None) -> None:
 )
 def test_reference(reference: str, answer: str) -> None:
     assert reference_answer(reference) == answer
-
-
-def test_agrees_with_the_fields_own_extraction_cases() -> None:
-    path = SHARED / "data/verify/extraction.jsonl"
-    if not path.exists():
-        pytest.skip("the shared verification data is not here")
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    boxed = [row for row in rows if row["kind"] == "boxed"]
-    assert [last_boxed(row["text"]) for row in boxed] == [row["expected"] for row in boxed]
-    numbers = [row for row in rows if row["kind"] == "last_int"]
-    assert [last_number(row["text"]) for row in numbers] == [row["expected"] for row in numbers]

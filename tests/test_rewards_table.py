@@ -4,21 +4,31 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from grpo_rewards import RewardError, load_reward
+from grpo_rewards import RewardError, Scorer, load_reward
 from grpo_rewards.rule import RuleReward
 from grpo_rewards.table import TABLE, find, load
+from grpo_rewards.verdict import Judged, Sample
 
 ROOT = Path(__file__).parents[1]
 GOOD = "<think>3 + 4 = 7</think><answer>7</answer>"
 BAD = "<think>3 + 4 = 7</think><answer>8</answer>"
 
 
+NEEDED = {
+    "length": {"target": 100},
+    "reward_model": {"path": "no/such/model"},
+    "soft_overlong": {"max_tokens": 100, "buffer": 10},
+}
+"""The knobs that must be given."""
+
+
 @pytest.mark.parametrize("name", TABLE)
 def test_every_line_of_the_table_is_a_reward_of_that_name(name: str) -> None:
-    reward = load(find(name))
+    reward = load(find(name), NEEDED.get(name, {}))
     assert isinstance(reward, RuleReward) and reward.name == name
 
 
@@ -107,3 +117,47 @@ def test_neither_torch_nor_sympy_is_imported_for_the_quick_paths() -> None:
     )
     environment = {"PYTHONPATH": str(ROOT / "rewards")}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+def test_one_reward_may_be_used_twice_under_two_labels(tmp_path: Path) -> None:
+    (tmp_path / "me@work").mkdir()
+    (tmp_path / "me@work" / "mine.py").write_text("def one(completions):\n    return [1.0]\n")
+    mine = f"{tmp_path}/me@work/mine.py:one"
+    for name, attribute in [
+        ("format@strict", "format"),
+        (mine, "one"),
+        (f"{mine}@a-2", "one"),
+        ("json.dumps@x", "dumps"),
+    ]:
+        target = find(name)
+        assert (target.name, target.attribute) == (name, attribute)
+    with Scorer({"format": 1.0, "format@think": {"weight": 0.5, "variant": "think"}}) as scorer:
+        (one,) = scorer.score(["q"], ["<think>a</think> b"], [{}])
+    assert one.parts == {"format": 0.0, "format@think": 1.0}
+    assert one.reward == 0.5
+    with pytest.raises(RewardError, match="unknown reward 'formt@think': did you mean 'format'"):
+        find("formt@think")
+
+
+def test_a_rule_tells_what_the_machine_lacks_and_what_a_failure_pays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing() -> None:
+        raise RewardError("no jail here")
+
+    def fails(sample: Sample) -> Judged:
+        raise ZeroDivisionError("a defect")
+
+    def rule() -> RuleReward:
+        return RuleReward("odd", fails, check=missing, on_failure=-1.0)
+
+    module = ModuleType("grpo_rewards_odd")
+    module.odd = rule  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "grpo_rewards_odd", module)
+    monkeypatch.setitem(TABLE, "odd", "grpo_rewards_odd:odd")
+    scorer = Scorer({"odd": 0.5})
+    (one,) = scorer.score(["q"], ["a"], [{}])
+    assert (one.reward, one.outcomes) == (-0.5, {"odd": "error"})
+    assert scorer.messages == {"odd: ZeroDivisionError: a defect": 1}
+    with pytest.raises(RewardError, match="no jail here"):
+        scorer.start()

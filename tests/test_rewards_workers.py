@@ -15,6 +15,8 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 GOOD = "<think>3 + 4 = 7</think><answer>7</answer>"
+SLOW = "\\boxed{\\int_0^x \\frac{\\sin(t^7)\\log(1+t^5)\\sqrt{1+t^3}}{1+t^{11}e^{t^2}} dt}"
+"""An answer within all bounds that sympy ponders for minutes."""
 
 REWARDS = """
 import asyncio, os, subprocess, time
@@ -139,10 +141,9 @@ def test_hostile_answers_cost_their_neighbours_nothing() -> None:
 
 
 def test_slow_algebra_meets_the_deadline_and_the_rest_is_judged() -> None:
-    slow = "\\boxed{\\int_0^1 \\frac{\\sin(x^7)\\log(1+x^5)\\sqrt{1+x^3}}{1+x^{11}e^{x^2}} dx}"
-    texts = ["\\boxed{x+6+x-2x+1}", slow, "\\boxed{7+x-x}", "\\boxed{x}"]
+    texts = ["\\boxed{x^2+2x+1}", SLOW, "\\boxed{x(x+2)+1}", "\\boxed{x^2}"]
     with Scorer({"accuracy": 1.0}, workers=1, deadline_s=1.0) as scorer:
-        verdicts = score(scorer, texts)
+        verdicts = score(scorer, texts, gold="(x+1)^2")
     assert [one.outcomes["accuracy"] for one in verdicts] == [
         "correct",
         "timeout",
@@ -234,7 +235,7 @@ def test_bad_settings_are_refused(mine: str) -> None:
         Scorer({})
     with pytest.raises(RewardError, match="above zero"):
         Scorer({"format": 1.0}, workers=0)
-    with Scorer({"format": 1.0}) as scorer, pytest.raises(ValueError, match="got 1, 2 and 1"):
+    with Scorer({"format": 1.0}) as scorer, pytest.raises(ValueError, match="got \[1, 2, 1\]"):
         scorer.score(["q"], ["a", "b"], [{}])
 
 

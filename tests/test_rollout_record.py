@@ -140,3 +140,27 @@ def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(file: Path) -> N
     write_rollout(file, Rollout(13, rollout().groups[:1]), ADVANTAGES[:1])
     assert (read_rollout(file).step, len(read_rollout(file).groups)) == (13, 1)
     assert os.listdir(file.parent) == [file.name]
+
+
+def test_notes_and_metrics_come_back_and_have_columns(tmp_path: Path) -> None:
+    notes = [
+        {"words": 12, "parsed": "[7]", "mixed": 1, "odd": "\ud800", "steps": [1, 2]},
+        {"words": math.inf, "mixed": "one", "odd": None, "steps": []},
+    ]
+    judgements = tuple(Judgement(1.0, {"f": 1.0}, {"f": "correct"}, one) for one in notes)
+    group = Group(
+        Problem("p", "?", "1", "k"), "?", (1,), (completion("", (-1.0,)),) * 2, judgements
+    )
+    rollout = Rollout(3, (group,), {"f/words": 0.1 + 0.2})
+    write_rollout(tmp_path / "r.parquet", rollout, [[0.0, 0.0]])
+    assert read_rollout(tmp_path / "r.parquet") == rollout
+    table = pq.read_table(tmp_path / "r.parquet")
+    assert table["extra/words"].to_pylist() == [12.0, math.inf]
+    assert table["extra/parsed"].to_pylist() == ["[7]", None]
+    assert table["extra/mixed"].to_pylist() == ["1", '"one"']  # of no one type: as JSON
+    assert table["extra/steps"].to_pylist() == [[1, 2], []]
+
+
+def test_where_nobody_took_notes_there_is_no_column_for_them(file: Path) -> None:
+    assert not any("extra" in name for name in pq.read_table(file).column_names)
+    assert read_rollout(file).metrics == {}

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,56 @@ def test_a_rollout_is_whole_or_not_there(
     monkeypatch.undo()
     assert os.listdir(tmp_path) == []
     assert shelf.take(4, lambda: PROBLEMS[:1]).step == 4
+
+
+NOTING = """
+def noting(prompts, completions, completion_ids, trainer_state, log_extra, log_metric, **columns):
+    log_extra("prompt", prompts)
+    log_extra("completion", completions)
+    log_extra("ids", completion_ids)
+    log_extra("row", [sorted(columns)] * len(prompts))
+    log_extra("solution", columns["solution"])
+    state = trainer_state
+    log_extra("state", [[state.global_step, state.max_steps, state.epoch]] * len(prompts))
+    log_metric("length", sum(map(len, completion_ids)) / len(completion_ids))
+    return [1.0] * len(prompts)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chat", [False, True])
+def test_a_user_s_reward_sees_what_trl_would_show_it_and_its_notes_are_filed(
+    collector: Collector, tmp_path: Path, chat: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = "{% for turn in messages %}{{ turn.content }}\n{% endfor %}"
+    monkeypatch.setattr(collector.tokenizer, "chat_template", template)
+    (tmp_path / "mine.py").write_text(NOTING)
+    with Scorer({f"{tmp_path}/mine.py:noting": 1.0}, workers=1) as scorer:
+        noting = replace(
+            collector,
+            scorer=scorer,
+            prompt=collector.prompt.model_copy(update={"chat": chat}),
+            max_steps=12,
+            steps_per_epoch=1.5,
+        )
+        shelf = RolloutShelf(tmp_path / "zero", noting, Accelerator(cpu=True), scale="std")
+        rollout = shelf.take(6, lambda: PROBLEMS)
+    lengths = []
+    for group in rollout.groups:
+        asked = f"{group.problem.question} ({group.problem.columns['language']})"
+        for completion, judgement in zip(group.completions, group.judgements, strict=True):
+            extra = judgement.extra
+            assert extra["ids"] == list(completion.token_ids)
+            assert extra["state"] == [6, 12, 4.0]
+            assert extra["solution"] == group.problem.answer
+            assert {"question", "answer", "language"} <= set(extra["row"])
+            if chat:
+                assert extra["completion"] == [{"role": "assistant", "content": completion.text}]
+                user, begun = extra["prompt"]
+                assert user == {"role": "user", "content": asked}
+                assert begun == {"role": "assistant", "content": "<think>"}
+            else:
+                assert (extra["prompt"], extra["completion"]) == (group.prompt, completion.text)
+            lengths.append(len(completion.token_ids))
+    assert rollout.metrics == {"length": pytest.approx(sum(lengths) / len(lengths))}
+    assert read_rollout(tmp_path / "zero" / "step-000006.parquet") == rollout

@@ -115,3 +115,10 @@ def test_rewards_and_advantages_by_group() -> None:
     assert plain_advantages(MIXED, "std")[0] == pytest.approx([0.70701, -0.70701], abs=1e-5)
     assert plain_advantages(MIXED, "none") == [[0.5, -0.5], [0.0, 0.0]]
     assert plain_advantages(unjudged, "std") == [[0.0, 0.0]]
+
+
+def test_what_rewards_logged_is_a_metric_and_hides_none_of_ours() -> None:
+    logged = Rollout(3, MIXED.groups, {"style/words": 12.5, "reward": 99.0})
+    metrics = rollout_metrics(logged)
+    assert metrics["style/words"] == 12.5
+    assert metrics["reward"] == pytest.approx(0.5)

@@ -6,16 +6,22 @@ the filters: here a row is only required to have a question, an answer and a nam
 
 import difflib
 import importlib
-from collections.abc import Callable, Iterable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 from grpo_data import readers
 from grpo_data.problem import Problem, is_held_out, normalised
 
-GENERATORS: dict[str, str] = {"tiny": "grpo_data.world:problems"}
+GENERATORS: dict[str, str] = {
+    "tiny": "grpo_data.world:problems",
+    "reasoning_gym": "grpo_data.reasoning_gym:problems",
+}
 """Sources that are computed: `tiny:SPEC` calls the function named here as `problems(SPEC,
-size=limit)` and takes the Problems it returns. Named, not imported: a file is read without it."""
+size=limit, **config)` and takes the Problems it returns. Named, not imported: a file is read
+without it."""
 
 ID_COLUMN = "id"
 
@@ -30,6 +36,7 @@ def load_problems(
     revision: str | None = None,
     answer_after: str | None = None,
     limit: int | None = None,
+    config: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Problem]:
     """The problems of `source`, in its own order.
 
@@ -38,17 +45,19 @@ def load_problems(
     goes before a hub name. `split`, `subset` and `revision` pick from a folder or the hub.
     `question` and `answer` name the columns to read; the answer is the text after the last
     `answer_after`, where given ("####" for GSM8K). A problem's id is the `id` column's, else the
-    row's number from 0. `limit` takes the first so many rows.
+    row's number from 0. `limit` takes the first so many rows. `config` are a generator's settings.
 
     Raises FileNotFoundError or ValueError, in one sentence that names the row, for a source that
     is missing, broken or empty, a column that is not there, an empty question or answer, an answer
-    that is neither text nor a number, and two problems with one id.
+    that is neither text nor a number, two problems with one id, and a setting nobody reads.
     """
     kind, colon, spec = source.partition(":")
     if colon and kind in GENERATORS:
-        problems = _generator(kind)(spec, size=limit)
+        problems = _generated(kind, spec, limit, config)
         placed = [(f"{source} problem {n} (from 0)", problem) for n, problem in enumerate(problems)]
     else:
+        if config:
+            raise ValueError(f"{source} is read, not generated: it takes no config.")
         texts = (question, answer, ID_COLUMN)
         rows = readers.rows(
             source, text_columns=texts, split=split, subset=subset, revision=revision
@@ -79,10 +88,18 @@ def split_held_out(
     return train, held_out
 
 
-def _generator(kind: str) -> Callable[..., list[Problem]]:
+def _generated(kind: str, spec: str, limit: int | None, config: Mapping[str, Any]) -> list[Problem]:
     module, _, function = GENERATORS[kind].partition(":")
-    found: Callable[..., list[Problem]] = getattr(importlib.import_module(module), function)
-    return found
+    generate: Callable[..., list[Problem]] = getattr(importlib.import_module(module), function)
+    if "size" in config:
+        raise ValueError(
+            f"{kind}:{spec}: config holds a size; the number of problems is data.size."
+        )
+    try:
+        inspect.signature(generate).bind(spec, size=limit, **config)
+    except TypeError as error:
+        raise ValueError(f"{kind}:{spec}: its config does not fit: {error}.") from error
+    return generate(spec, size=limit, **config)
 
 
 def _problem(

@@ -5,6 +5,7 @@ the chat format itself belongs to the model's tokenizer.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
@@ -39,14 +40,23 @@ def render(
     Raises ValueError for a `{column}` the problem does not have, `chat` with a tokenizer that has
     no chat template or whose template refuses the messages, and `system` without `chat`.
     """
-    asked = _filled(user, problem)
+    messages = conversation(problem, system=system, user=user)
     if not chat:
         if system is not None:
             raise ValueError("a system text needs chat: true; otherwise put it in the user text.")
-        return _raw(tokenizer, asked + prefill)
-    text = _templated(tokenizer, system, asked) + prefill
+        return _raw(tokenizer, messages[-1]["content"] + prefill)
+    text = templated(tokenizer, messages) + prefill
     # The template has written the special tokens out; the tokenizer would add a second BOS.
-    return text, _ids(tokenizer, text, special=False)
+    return text, token_ids(tokenizer, text, special=False)
+
+
+def conversation(problem: Problem, *, system: str | None, user: str) -> list[dict[str, str]]:
+    """The turns before the assistant's, as chat messages; the texts are `render`'s.
+
+    Raises ValueError for a `{column}` the problem does not have.
+    """
+    asked = {"role": "user", "content": _filled(user, problem)}
+    return [asked] if system is None else [{"role": "system", "content": system}, asked]
 
 
 def _filled(user: str, problem: Problem) -> str:
@@ -70,17 +80,19 @@ def _filled(user: str, problem: Problem) -> str:
     return _PLACE.sub(value, user)
 
 
-def _templated(tokenizer: "PreTrainedTokenizerBase", system: str | None, user: str) -> str:
+def templated(
+    tokenizer: "PreTrainedTokenizerBase", messages: Sequence[Mapping[str, str]], opens: bool = True
+) -> str:
+    """The messages as text; `opens` begins the assistant's next turn. Raises ValueError."""
     if not tokenizer.chat_template:
         raise ValueError(
             f"the tokenizer {tokenizer.name_or_path!r} has no chat template: set chat: false and "
             "write the whole prompt into the user text, or use a model that has one."
         )
-    messages = [{"role": "user", "content": user}]
-    if system is not None:
-        messages.insert(0, {"role": "system", "content": system})
     try:
-        text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        text = tokenizer.apply_chat_template(
+            [dict(message) for message in messages], add_generation_prompt=opens, tokenize=False
+        )
     except TemplateError as error:
         roles = " and ".join(message["role"] for message in messages)
         raise ValueError(
@@ -90,12 +102,13 @@ def _templated(tokenizer: "PreTrainedTokenizerBase", system: str | None, user: s
 
 
 def _raw(tokenizer: "PreTrainedTokenizerBase", text: str) -> tuple[str, tuple[int, ...]]:
-    plain = _ids(tokenizer, text, special=False)
-    begin = _ids(tokenizer, text, special=True)[:1]
+    plain = token_ids(tokenizer, text, special=False)
+    begin = token_ids(tokenizer, text, special=True)[:1]
     if begin == (tokenizer.bos_token_id,) and plain[:1] != begin:
         return text, begin + plain
     return text, plain
 
 
-def _ids(tokenizer: "PreTrainedTokenizerBase", text: str, *, special: bool) -> tuple[int, ...]:
+def token_ids(tokenizer: "PreTrainedTokenizerBase", text: str, *, special: bool) -> tuple[int, ...]:
+    """The text's ids; `special` lets the tokenizer add what it puts around every text."""
     return tuple(tokenizer(text, add_special_tokens=special)["input_ids"])

@@ -1,6 +1,6 @@
 """What every section of a recipe shares: frozen, strict, each knob with its meaning beside it."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,9 @@ class Section(BaseModel):
     """A frozen part of a recipe; an unknown key is an error, never silently dropped."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, strict=False)
+
+    shorthand: ClassVar[str | None] = None
+    """The knob that a lone value in the section's place stands for."""
 
 
 def knob(default: Any, meaning: str, **limits: Any) -> Any:

@@ -81,6 +81,9 @@ def _path(details: Details, tree: Any) -> KeyPath:
         if not (isinstance(before, int) and value_at((*path, "kind"), tree) == step):
             path = (*path, step)
         before = step
+    around, written = section_at(path[:-1], tree), value_at(path[:-1], tree)
+    if path and around and around.shorthand == path[-1] and not isinstance(written, dict):
+        path = path[:-1]  # what is there stands for the knob
     return (*path, "kind") if details["type"].startswith("union_tag") else path
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from grpo.recipe.rules import Check, Finding, stage_findings
 from grpo.recipe.schema import Recipe
-from grpo.recipe.stages import AnyStage, Evaluate, Pretrain, Rl
+from grpo.recipe.stages import AnyStage, Evaluate, Rl, Sft
 
 _MANY_PASSES = 20
 """Looks at one problem above which a policy may learn answers by heart."""
@@ -103,7 +103,7 @@ def _weights(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
     if not isinstance(stage, Rl):
         return
     rewards = recipe.rewards if stage.rewards is None else stage.rewards
-    if rewards and not any(rewards.values()):
+    if rewards and not any(paid.weight for paid in rewards.values()):
         yield "rewards", "every weight is 0, so nothing is learnt; give one a weight"
 
 
@@ -131,8 +131,8 @@ def _passes(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
 
 
 def _warmup(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
-    if isinstance(stage, Evaluate):
-        return
+    if isinstance(stage, Evaluate | Sft):
+        return  # how many steps an sft stage has, its conversations say
     updates = stage.steps * (stage.minibatches * stage.epochs if isinstance(stage, Rl) else 1)
     if stage.optimizer.warmup_steps >= updates:
         yield (
@@ -150,7 +150,7 @@ def _looks(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
 
 
 def _reference(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
-    if isinstance(stage, Pretrain | Evaluate) or stage.objective.beta == 0:
+    if not isinstance(stage, Rl) or stage.objective.beta == 0:
         return
     if stage.reference.refresh_every == 0 and stage.steps > _LONG:
         yield (

@@ -1,11 +1,11 @@
 """From a file, or a shipped recipe's name, and overrides to one frozen Recipe.
 
 Everything that is wrong is said at once, each fault with its file, line and key; nothing is
-guessed and nothing is dropped. What needs the disk (is the model there?) is left to preflight.
+guessed and nothing is dropped. What needs the disk (is the model there?) is left to a `LookUp`.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,30 @@ from grpo.recipe.shipped import find_recipe
 from grpo.recipe.walk import section_of
 from grpo.recipe.written import Written
 
-__all__ = ["dump_recipe", "load_recipe", "parse_recipe", "recipe_above"]
+__all__ = ["LookUp", "dump_recipe", "load_recipe", "parse_recipe", "recipe_above"]
+
+LookUp = Callable[[Recipe], Iterable[tuple[str, str]]]
+"""Yields (dotted key, sentence) for each thing that a right recipe points at and is not there."""
 
 
-def load_recipe(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(
+    path_or_name: str | Path, overrides: Sequence[str] = (), look_up: LookUp = lambda recipe: ()
+) -> Recipe:
     """The recipe in a file, or the shipped one of that name, with `KEY=VALUE` overrides.
 
-    Raises UserError: no such recipe, not strict YAML, or keys and values the schema refuses.
+    Raises UserError: no such recipe, not strict YAML, keys and values the schema refuses, or what
+    `look_up` finds missing.
     """
     path = find_recipe(str(path_or_name))
-    return parse_recipe(_text(path), str(path), overrides)
+    return parse_recipe(_text(path), str(path), overrides, look_up)
 
 
-def parse_recipe(text: str, file: str = "recipe", overrides: Sequence[str] = ()) -> Recipe:
+def parse_recipe(
+    text: str,
+    file: str = "recipe",
+    overrides: Sequence[str] = (),
+    look_up: LookUp = lambda recipe: (),
+) -> Recipe:
     """The recipe in `text`; `file` is what errors call it. Raises UserError."""
     written = Written(text, file)
     for override in overrides:
@@ -45,7 +56,10 @@ def parse_recipe(text: str, file: str = "recipe", overrides: Sequence[str] = ())
         recipe = Recipe.model_validate_json(json.dumps(filled), strict=True)
     except ValidationError as error:
         raise UserError(explain(error, written)) from None
-    faults = [f"{written.place(rule.at)}: {rule}" for rule in broken_rules(recipe)]
+    faults = [f"{written.place(rule.at)}: {rule}" for rule in broken_rules(recipe)] or [
+        f"{written.place(written.path(key))}: key {key!r}: {sentence}"
+        for key, sentence in look_up(recipe)
+    ]
     if faults:
         raise UserError("\n".join(faults))
     return recipe

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from grpo.errors import UserError
 from grpo.recipe.base import KeyPath
 from grpo.recipe.schema import Recipe
-from grpo.recipe.sections import Architecture
-from grpo.recipe.stages import AnyStage, Evaluate, Pretrain, Rl
+from grpo.recipe.sections import Architecture, Data
+from grpo.recipe.stages import AnyStage, Evaluate, Pretrain, Rl, Sft
 from grpo.recipe.walk import key_name
 
 
@@ -66,7 +66,7 @@ def _prompt(recipe: Recipe) -> Iterator[Finding]:
 
 
 def _room_for_prompt(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
-    if isinstance(stage, Pretrain):
+    if isinstance(stage, Pretrain | Sft):
         return
     room, longest = recipe.sampler.max_model_len, stage.sampling.max_tokens
     if longest >= room:
@@ -95,7 +95,7 @@ def _paid(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
 
 
 def _something_held_out(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
-    if isinstance(stage, Pretrain) or (isinstance(stage, Rl) and stage.evaluate_every == 0):
+    if isinstance(stage, Pretrain | Sft) or (isinstance(stage, Rl) and stage.evaluate_every == 0):
         return
     data = stage.data or recipe.data
     if data.held_out == 0 and data.held_out_path is None:
@@ -105,11 +105,38 @@ def _something_held_out(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, 
         )
 
 
+def _tunable(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
+    if not isinstance(stage, Sft):
+        return
+    if stage.evaluate_every and stage.data.held_out == 0:
+        sentence = "no conversation is held out to look at; set the stage's data.held_out above 0"
+        yield "evaluate_every", sentence
+    if stage.balance and recipe.model and recipe.model.gradient_checkpointing:
+        yield "balance", "does not go with model.gradient_checkpointing; set one of the two to 0"
+    if (share := _problems_kept(stage)) < recipe.data.held_out and _is_tiny(recipe.data.path):
+        yield (
+            "data.config",
+            f"conversations would be about problems that data.held_out {recipe.data.held_out:g} "
+            f"keeps apart, of which the generator leaves out {share:g}; set held_out here as high",
+        )
+
+
+def _problems_kept(stage: Sft) -> float:
+    """The share of problems that the stage's generator keeps out of its conversations."""
+    share = stage.data.config.get("held_out", Data.model_fields["held_out"].default)
+    is_share = _is_tiny(stage.data.path) and isinstance(share, int | float)
+    return share if is_share else 1.0
+
+
+def _is_tiny(source: str) -> bool:
+    return source.startswith("tiny:")
+
+
 def _best_is_known(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
     if not isinstance(stage, Evaluate) or stage.selection.checkpoint != "best":
         return
     parent = next((other for other in recipe.stages if other.name == stage.parent), None)
-    if isinstance(parent, Rl) and not (parent.evaluate_every and parent.checkpoint.keep_best):
+    if isinstance(parent, Rl | Sft) and not (parent.evaluate_every and parent.checkpoint.keep_best):
         yield (
             "selection.checkpoint",
             f"stage {parent.name!r} knows no best checkpoint; "
@@ -161,6 +188,7 @@ RULES: tuple[Check, ...] = (
     _enough_groups,
     _paid,
     _something_held_out,
+    _tunable,
     _best_is_known,
     _buildable,
 )

@@ -3,6 +3,7 @@
 from pydantic import model_validator
 
 from grpo.recipe.base import Misplaced, Section, knob
+from grpo.recipe.paid import Paid
 from grpo.recipe.sections import Data, Model, Prompt, Runtime, SamplerConfig, Track
 from grpo.recipe.stages import AnyStage
 
@@ -15,7 +16,9 @@ class Recipe(Section):
     model: Model | None = knob(None, "the base; none only where the first stage makes it")
     data: Data = knob(..., "the problems")
     prompt: Prompt = Prompt()
-    rewards: dict[str, float] = knob({}, "name, file.py:function or dotted path -> weight")
+    rewards: dict[str, Paid] = knob(
+        {}, "name, file.py:function or dotted path -> weight, or {weight, knobs}"
+    )
     sampler: SamplerConfig = SamplerConfig()
     runtime: Runtime = Runtime()
     track: Track = Track()

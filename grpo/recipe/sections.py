@@ -3,7 +3,7 @@
 Defaults are DeepSeek-R1's where the paper gives one.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from grpo.recipe.base import Section, knob
 
@@ -20,10 +20,27 @@ class Model(Section):
     trust_remote_code: bool = knob(False, "run code that comes with the model: only if you read it")
 
 
+class Decontaminate(Section):
+    """The gate before training: problems that stand in a benchmark too are not trained on."""
+
+    against: tuple[str, ...] = knob(..., "benchmarks: names (aime24) or paths", min_length=1)
+    question: str | None = knob(None, "a file's question column; none: question, problem, ...")
+    split: str = knob("test", "the split of benchmarks from the hub")
+    rules: tuple[Literal["exact", "letters", "ngram"], ...] = knob(
+        ("exact", "letters", "ngram"),
+        "exact: the same text; letters: the same but for signs; ngram: n words in a row",
+        min_length=1,
+    )
+    n: int = knob(10, "words in a row that are too many by chance (R1: 10)", ge=1)
+    action: Literal["drop", "stop"] = knob("drop", "leave such problems out, or stop the run")
+
+
 class Data(Section):
     """Where problems come from and which column is what."""
 
-    path: str = knob(..., "a .jsonl/.json/.parquet/.csv file, a hub name, or tiny:KIND,KIND,...")
+    path: str = knob(
+        ..., "a .jsonl/.json/.parquet/.csv file, a hub name, tiny:KIND,... or reasoning_gym:TASK"
+    )
     question: str = knob("question", "the column that holds the question")
     answer: str = knob("answer", "the column that holds the reference answer")
     answer_after: str | None = knob(None, "keep only what follows its last mark (GSM8K: '####')")
@@ -36,6 +53,23 @@ class Data(Section):
     size: int | None = knob(
         None, "how many problems to read or generate; none: all there are", ge=1
     )
+    config: dict[str, Any] = knob({}, "settings of the generator `path` names, its seed among them")
+    decontaminate: Decontaminate | None = knob(None, "benchmarks to keep out; none: no gate")
+
+
+class Conversations(Section):
+    """Where conversations come from: rows of `prompt` and `completion`, or of `messages`."""
+
+    path: str = knob(..., "a .jsonl/.json/.parquet/.csv file, a hub name, or tiny:cold_start")
+    split: str = knob("train", "the hub data set's split")
+    subset: str | None = knob(None, "the hub data set's configuration")
+    size: int | None = knob(
+        None, "how many conversations to read or generate; none: all there are", ge=1
+    )
+    held_out: float = knob(
+        0.0, "share kept for the held-out loss, by a hash of what is asked", ge=0, lt=1
+    )
+    config: dict[str, Any] = knob({}, "settings of the generator `path` names, its seed among them")
 
 
 class Prompt(Section):

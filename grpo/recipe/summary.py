@@ -1,7 +1,7 @@
 """A recipe in a few plain lines, for the terminal; the whole of it is what dump_recipe writes."""
 
 from grpo.recipe.schema import Recipe
-from grpo.recipe.stages import AnyStage, Evaluate, Rl
+from grpo.recipe.stages import AnyStage, Evaluate, Rl, Sft
 
 
 def summary(recipe: Recipe) -> list[str]:
@@ -18,6 +18,8 @@ def _size(stage: AnyStage) -> str:
     if isinstance(stage, Rl):
         rollout = f"{stage.prompts} problems x {stage.group_size} completions"
         return f"{stage.steps} steps of {rollout}, up to {stage.sampling.max_tokens} tokens"
+    if isinstance(stage, Sft):
+        return f"{stage.epochs} epochs of {stage.data.path}, {stage.batch} conversations a step"
     if isinstance(stage, Evaluate):
         return f"{stage.problems} problems x {stage.samples} samples"
     return f"{stage.steps} steps of {stage.tokens_per_step} tokens"

@@ -84,11 +84,21 @@ def _child(annotation: Any, node: Any, step: str | int) -> Any:
     if isinstance(step, int):
         return next(iter(get_args(annotation)), None)
     section = section_of(annotation, node)
-    field = section.model_fields.get(step) if section else None
+    if section is None:
+        return _value_of_mapping(annotation)
+    field = section.model_fields.get(step)
     return field.annotation if field else None
 
 
+def _value_of_mapping(annotation: Any) -> Any:
+    """What stands under any name of a free mapping; None where there is no such mapping."""
+    kinds = (annotation, *get_args(annotation))
+    return next((get_args(kind)[1] for kind in kinds if get_origin(kind) is dict), None)
+
+
 def _sections(annotation: Any) -> Iterator[type[Section]]:
+    if get_origin(annotation) is dict:
+        return  # its values may be sections, it is none
     if isinstance(annotation, type) and get_origin(annotation) is None:
         if issubclass(annotation, Section):
             yield annotation

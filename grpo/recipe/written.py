@@ -10,7 +10,7 @@ from grpo.errors import UserError
 from grpo.recipe.base import KeyPath
 from grpo.recipe.near import did_you_mean
 from grpo.recipe.strict_yaml import BadYaml, parse
-from grpo.recipe.walk import key_name, knob_at, types_of
+from grpo.recipe.walk import key_name, knob_at, section_at, types_of, value_at
 
 
 class Written:
@@ -52,22 +52,35 @@ class Written:
         if not equals or not key.strip():
             raise UserError(f"override {text!r}: write it as key=value")
         source = f"override {text!r}"
-        path = self._path(key.strip(), source)
+        path = self.path(key.strip(), source)
         value = self._value(path, raw, source)
         self._set(path, value, source)
 
-    def _path(self, key: str, source: str) -> KeyPath:
+    def path(self, key: str, source: str = "") -> KeyPath:
+        """Where a dotted key stands. Raises UserError, beginning with `source`, for a stage that
+        is not there."""
         path: KeyPath = ()
         steps = key.split(".")
         while steps:
             if path == ("stages",):
                 path = (*path, self._stage(steps.pop(0), source))
             elif any(get_origin(kind) is dict for kind in types_of(knob_at(path, self.tree))):
-                # a custom reward's name has dots of its own: rewards.mine.py:brevity
-                return (*path, ".".join(steps))
+                return (*path, *self._in_mapping(path, ".".join(steps)))
             else:
                 path = (*path, steps.pop(0))
         return path
+
+    def _in_mapping(self, path: KeyPath, key: str) -> KeyPath:
+        """A name of a free mapping, and the keys below it.
+
+        A custom reward's name has dots of its own: rewards.mine.py:brevity.target is a knob only
+        where mine.py:brevity is written.
+        """
+        written = value_at(path, self.tree)
+        for name in written if isinstance(written, dict) else ():
+            if key.startswith(f"{name}."):
+                return (name, *key.removeprefix(f"{name}.").split("."))
+        return (key,)
 
     def _stage(self, name: str, source: str) -> int:
         stages = self.tree.get("stages")
@@ -95,9 +108,13 @@ class Written:
             if isinstance(node, dict) and node.get(step) is None:
                 node[step] = {}
                 self.origin[path[: depth + 1]] = source
+            here = path[: depth + 1]
+            section = section_at(here, self.tree)
+            if section and section.shorthand and not isinstance(node[step], dict):
+                node[step] = {section.shorthand: node[step]}
             node = node[step]
             if not isinstance(node, dict | list):
-                held = self.name(path[: depth + 1])
+                held = self.name(here)
                 raise UserError(f"{source}: {held!r} holds a value, not keys")
         if isinstance(node, list):
             raise UserError(f"{source}: name a key inside {self.name(path)!r}")

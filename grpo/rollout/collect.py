@@ -1,5 +1,6 @@
 """Collecting groups: problems, prompts, completions, judgements."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,10 @@ from grpo.sampler import Sampler, request_seed
 from grpo.timing import Stopwatch
 from grpo.types import Completion, Group, Judgement, Request
 from grpo_data.problem import Problem
-from grpo_data.template import render
+from grpo_data.template import conversation, render
+from grpo_rewards.state import TrainerState
+from grpo_rewards.tags import opened_by
+from grpo_rewards.workers import Prompt as Asked
 from grpo_rewards.workers import Scorer
 
 
@@ -19,6 +23,7 @@ class Collector:
     """What it takes to turn problems into judged groups.
 
     `purpose` keeps the noise of one use (a stage's rollouts, its evaluations) from another's.
+    `max_steps` and `steps_per_epoch` (in rollouts) are what rewards are told of a training.
     """
 
     sampler: Sampler
@@ -30,6 +35,8 @@ class Collector:
     seed: int
     purpose: str
     watch: Stopwatch
+    max_steps: int = 0
+    steps_per_epoch: float = math.inf
 
     def collect(self, problems: Sequence[Problem], step: int) -> tuple[Group, ...]:
         """Draw and judge `group_size` completions of each problem.
@@ -48,7 +55,7 @@ class Collector:
             drawn = self.sampler.sample(requests, self.sampling)
         completions = [tuple(drawn[at : at + G]) for at in range(0, len(drawn), G)]
         with self.watch("rewards"):
-            judgements = self._judge(problems, prompts, completions)
+            judgements = self._judge(problems, prompts, completions, step)
         return tuple(
             Group(problem, text, ids, drawn, judged)
             for problem, (text, ids), drawn, judged in zip(
@@ -61,15 +68,38 @@ class Collector:
         problems: Sequence[Problem],
         prompts: Sequence[tuple[str, tuple[int, ...]]],
         completions: Sequence[tuple[Completion, ...]],
+        step: int,
     ) -> list[tuple[Judgement, ...]]:
         G = self.group_size
+        asked = [self._asked(p, text) for p, (text, _) in zip(problems, prompts, strict=True)]
+        drawn = [c for group in completions for c in group]
         verdicts = self.scorer.score(
-            [text for text, _ in prompts for _ in range(G)],
-            [c.text for group in completions for c in group],
+            [one for one in asked for _ in range(G)],
+            [self._said(c.text) for c in drawn],
             [row for problem in problems for row in [_columns(problem)] * G],
+            token_ids=[c.token_ids for c in drawn],
+            state=self._state(step),
         )
-        judged = [Judgement(v.reward, v.parts, v.outcomes) for v in verdicts]
+        judged = [Judgement(v.reward, v.parts, v.outcomes, v.extra) for v in verdicts]
         return [tuple(judged[at : at + G]) for at in range(0, len(judged), G)]
+
+    def _asked(self, problem: Problem, prompt: str) -> Asked:
+        """The prompt as TRL hands it to rewards: chat messages, or the text where there is no chat.
+
+        What begins the assistant's turn (`<think>`) is a turn, whoever put it there.
+        """
+        if not self.prompt.chat:
+            return prompt
+        turns = conversation(problem, system=self.prompt.system, user=self.prompt.user)
+        begun = self.prompt.prefill or opened_by(prompt)
+        return [*turns, *[{"role": "assistant", "content": begun}][: bool(begun)]]
+
+    def _said(self, text: str) -> Asked:
+        return [{"role": "assistant", "content": text}] if self.prompt.chat else text
+
+    def _state(self, step: int) -> TrainerState:
+        epochs = self.max_steps / self.steps_per_epoch
+        return TrainerState(step, self.max_steps, step / self.steps_per_epoch, epochs)
 
     def _render(self, problem: Problem) -> tuple[str, tuple[int, ...]]:
         knobs = self.prompt
@@ -84,4 +114,6 @@ class Collector:
 
 
 def _columns(problem: Problem) -> dict[str, object]:
-    return {**problem.columns, "question": problem.question, "answer": problem.answer}
+    """The row as rewards see it; TRL's own rewards look for the reference in `solution`."""
+    own = {"question": problem.question, "answer": problem.answer}
+    return {"solution": problem.answer, **problem.columns, **own}

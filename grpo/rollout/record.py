@@ -6,7 +6,7 @@ come back as text.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -43,20 +43,27 @@ SCHEMA = pa.schema(
 )
 
 
+_EXTRA = "extra"
+_METRICS = b"grpo.metrics"
+
+
 def write_rollout(path: Path, rollout: Rollout, advantages: Sequence[Sequence[float]]) -> None:
     """Write `rollout` whole or not at all; `advantages` are [groups, G], for the reader's eye.
 
-    Beside the columns of SCHEMA each reward has a `reward/NAME` and an `outcome/NAME` column.
+    Beside the columns of SCHEMA each reward has a `reward/NAME` and an `outcome/NAME` column, and
+    what rewards noted stands in `extra/NAME` columns (and, exactly, as JSON in `extra`).
     """
     rows = list(_rows(rollout, advantages))
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
-    for name in rollout.groups[0].judgements[0].parts:
-        parts = [judgement.parts[name] for g in rollout.groups for judgement in g.judgements]
-        outcomes = [
-            judgement.outcomes.get(name) for g in rollout.groups for judgement in g.judgements
-        ]
+    judgements = [judgement for group in rollout.groups for judgement in group.judgements]
+    for name in judgements[0].parts:
+        parts = [judgement.parts[name] for judgement in judgements]
+        outcomes = [judgement.outcomes.get(name) for judgement in judgements]
         table = table.append_column(f"reward/{name}", pa.array(parts, pa.float64()))
         table = table.append_column(f"outcome/{name}", pa.array(outcomes, pa.string()))
+    for name, column in _extra_columns([judgement.extra for judgement in judgements]):
+        table = table.append_column(name, column)
+    table = table.replace_schema_metadata({_METRICS: json.dumps(dict(rollout.metrics))})
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     atomic_write(path, sink.getvalue().to_pybytes())
@@ -64,9 +71,27 @@ def write_rollout(path: Path, rollout: Rollout, advantages: Sequence[Sequence[fl
 
 def read_rollout(path: Path) -> Rollout:
     """The rollout that was written at `path`."""
-    rows = pq.read_table(path, columns=SCHEMA.names).to_pylist()
-    groups = [list(members) for _, members in groupby(rows, key=lambda row: row["group"])]
-    return Rollout(rows[0]["step"], tuple(_group(members) for members in groups))
+    has_extra = _EXTRA in pq.read_schema(path).names
+    table = pq.read_table(path, columns=[*SCHEMA.names, *[_EXTRA][:has_extra]])
+    groups = [
+        list(members) for _, members in groupby(table.to_pylist(), key=lambda row: row["group"])
+    ]
+    metrics = json.loads((table.schema.metadata or {}).get(_METRICS, "{}"))
+    return Rollout(groups[0][0]["step"], tuple(map(_group, groups)), metrics)
+
+
+def _extra_columns(notes: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, pa.Array]]:
+    """The notes once as they are, once in a column a name; none where nobody took any."""
+    names = dict.fromkeys(name for one in notes for name in one)
+    if names:
+        yield _EXTRA, pa.array([json.dumps(dict(one)) for one in notes], pa.string())
+    for name in names:
+        values = [one.get(name) for one in notes]
+        try:
+            column = pa.array(values)
+        except (pa.ArrowException, UnicodeEncodeError, OverflowError):
+            column = pa.array([json.dumps(value) for value in values], pa.string())
+        yield f"{_EXTRA}/{name}", column
 
 
 def _rows(rollout: Rollout, advantages: Sequence[Sequence[float]]) -> Iterator[dict[str, Any]]:
@@ -110,6 +135,12 @@ def _group(rows: Sequence[dict[str, Any]]) -> Group:
         for r in rows
     )
     judgements = tuple(
-        Judgement(r["reward"], json.loads(r["parts"]), json.loads(r["outcomes"])) for r in rows
+        Judgement(
+            row["reward"],
+            json.loads(row["parts"]),
+            json.loads(row["outcomes"]),
+            json.loads(row.get(_EXTRA, "{}")),
+        )
+        for row in rows
     )
     return Group(problem, first["prompt"], tuple(first["prompt_ids"]), completions, judgements)

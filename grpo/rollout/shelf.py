@@ -6,6 +6,7 @@ the whole rollout, and the first writes it.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import fmean
 
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
@@ -33,7 +34,7 @@ class RolloutShelf:
         path = self.folder / f"step-{step:06d}.parquet"
         there = broadcast_object_list([path.exists()])[0]
         if not there:
-            rollout = Rollout(step, self._collect(problems(), step))
+            rollout = Rollout(step, self._collect(problems(), step), self._logged())
             if self._accelerator.is_main_process:
                 write_rollout(path, rollout, plain_advantages(rollout, self._scale))
             self._accelerator.wait_for_everyone()
@@ -46,3 +47,12 @@ class RolloutShelf:
         placed = list(zip((place for place, _ in mine), groups, strict=True))
         everyone = gather_object(placed) if world > 1 else placed
         return tuple(group for _, group in sorted(everyone, key=lambda pair: pair[0]))
+
+    def _logged(self) -> dict[str, float]:
+        """The mean of each metric the rewards logged, over all processes."""
+        mine = list(self._collector.scorer.take_metrics().items())
+        everyone = gather_object(mine) if self._accelerator.num_processes > 1 else mine
+        values: dict[str, list[float]] = {}
+        for name, some in everyone:
+            values.setdefault(name, []).extend(some)
+        return {name: fmean(all_of_them) for name, all_of_them in sorted(values.items())}

@@ -11,8 +11,11 @@ from grpo.types import Rollout
 
 
 def rollout_metrics(rollout: Rollout) -> dict[str, float]:
-    """Rewards, outcomes and lengths (tokens) of all completions of the rollout."""
-    return _rewards(rollout) | _parts(rollout) | _lengths(rollout)
+    """Rewards, outcomes and lengths (tokens) of all completions of the rollout.
+
+    What reward functions logged goes by its own name, where no metric of ours has it.
+    """
+    return {**rollout.metrics, **_rewards(rollout), **_parts(rollout), **_lengths(rollout)}
 
 
 def _rewards(rollout: Rollout) -> dict[str, float]:

@@ -24,48 +24,55 @@ _JUDGED = {
 _REFERENCE_COLUMNS = ("answer", "solution")
 
 
+def accuracy() -> RuleReward:
+    """The final answer, strictly: in the answer block, or boxed."""
+    return _rule("accuracy", strict_answer)
+
+
+def accuracy_lenient() -> RuleReward:
+    """The last answer of the text, wherever it stands."""
+    return _rule("accuracy_lenient", lenient_answer)
+
+
 def reference(columns: Mapping[str, Any]) -> str | None:
     """The reference answer of a row, or None where its column holds none.
 
     Raises RewardError where the row has no column a reference could stand in.
     """
+    value = columns[reference_column(columns)]
+    return None if value is None else reference_answer(str(value))
+
+
+def reference_column(columns: Mapping[str, Any], reward: str = "accuracy") -> str:
+    """The column the reference stands in. Raises RewardError where there is none."""
     name = next((name for name in _REFERENCE_COLUMNS if name in columns), None)
     if name is None:
         raise RewardError(
-            f"accuracy needs the reference in a column `answer` or `solution`, but the row has "
+            f"{reward} needs the reference in a column `answer` or `solution`, but the row has "
             f"{sorted(columns) or 'no columns'}; name the column in the recipe's data section"
         )
-    return None if columns[name] is None else reference_answer(str(columns[name]))
+    return name
 
 
-def _strict(sample: Sample) -> str | None:
-    return strict_answer(sample.text, tags.opened_by(sample.prompt))
-
-
-def _lenient(sample: Sample) -> str | None:
-    return lenient_answer(sample.text)
-
-
-def _rule(name: str, find: Callable[[Sample], str | None]) -> RuleReward:
-    def quick(sample: Sample) -> Judged | None:
-        gold, answer = reference(sample.columns), find(sample)
-        if gold is None:
-            return SKIPPED
-        found = compare_quickly(gold, "" if answer is None else answer)
-        return None if found is None else _JUDGED[found]
-
-    def full(sample: Sample) -> Judged:
-        gold, answer = reference(sample.columns), find(sample)
-        return _JUDGED[compare_symbolically(gold or "", answer or "")]
-
-    return RuleReward(name, quick, full, _prepare)
-
-
-def _prepare() -> None:
+def prepare() -> None:
+    """Import sympy and warm it up, for a worker that will compare."""
     from grpo_rewards import symbolic  # sympy: wanted only where `full` will run
 
     symbolic.warm_up()
 
 
-accuracy = _rule("accuracy", _strict)
-accuracy_lenient = _rule("accuracy_lenient", _lenient)
+def _rule(name: str, find: Callable[[str, str], str | None]) -> RuleReward:
+    def quick(sample: Sample) -> Judged | None:
+        gold, answer = reference(sample.columns), _found(sample)
+        if gold is None:
+            return SKIPPED
+        found = compare_quickly(gold, answer)
+        return None if found is None else _JUDGED[found]
+
+    def full(sample: Sample) -> Judged:
+        return _JUDGED[compare_symbolically(reference(sample.columns) or "", _found(sample))]
+
+    def _found(sample: Sample) -> str:
+        return find(sample.text, tags.opened_by(sample.prompt)) or ""
+
+    return RuleReward(name, quick, full, prepare)

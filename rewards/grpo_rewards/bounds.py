@@ -7,6 +7,7 @@ to let every answer of MATH, GSM8K and AIME through (longest: 159 characters, ex
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from grpo_rewards.clean import clean
 
@@ -28,8 +29,11 @@ _OPENING = {")": "(", "]": "[", "}": "{"}
 
 def refusal(text: str) -> str | None:
     """Why `text` cannot be an answer, in a few words, or None where it may be one."""
-    if len(text) > MAX_CHARS:
-        return f"longer than {MAX_CHARS} characters"
+    return _refusal(text) if len(text) <= MAX_CHARS else f"longer than {MAX_CHARS} characters"
+
+
+@lru_cache(maxsize=8192)
+def _refusal(text: str) -> str | None:
     reason = _characters(text)
     text = clean(text)  # as the parser will see it: no invisible marks, one form of each digit
     checks = (_nesting, _digits, _powers, _factorials, _binomials)

@@ -8,11 +8,14 @@ import asyncio
 import inspect
 import math
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from grpo_rewards.calls import Answer, Call
+from grpo_rewards.errors import RewardError
+from grpo_rewards.knobs import PASSED
 from grpo_rewards.messages import completion_text, prompt_text
+from grpo_rewards.notes import Notes
 from grpo_rewards.rule import RuleReward
 from grpo_rewards.table import Reward
 from grpo_rewards.verdict import SKIPPED, Judged, Sample
@@ -26,18 +29,21 @@ def answer_call(reward: Reward, call: Call) -> Answer:
     """The answer of `reward` to `call`; an exception in it is an answer too, never raised."""
     try:
         if isinstance(reward, RuleReward):
-            return Answer(tuple(reward.judge(sample) for sample in samples_of(call)))
-        return Answer(tuple(_judged(value) for value in _values(reward, call)))
+            return Answer(tuple(reward.judge_all(samples_of(call))))
+        return _called(reward, call)
     except MemoryError:
         return _failure(call, "out of memory", is_last=True)
-    except (Exception, SystemExit) as error:
-        return _failure(call, _describe(error, reward), is_last=False)
+    except BaseException as error:  # SystemExit and asyncio's cancellation end no worker either
+        if isinstance(reward, RuleReward) and isinstance(error, RewardError):
+            return _failure(call, str(error), is_fatal=True)
+        return _failure(call, _describe(error, reward))
 
 
 def samples_of(call: Call) -> list[Sample]:
     """The rows of a call as samples, their chat messages turned to text."""
-    rows = zip(call.prompts, call.completions, call.columns, strict=True)
-    return [Sample(prompt_text(p), completion_text(c), columns) for p, c, columns in rows]
+    token_ids = call.token_ids or (None,) * len(call.rows)
+    rows = zip(call.prompts, call.completions, call.columns, token_ids, strict=True)
+    return [Sample(prompt_text(p), completion_text(c), row, ids) for p, c, row, ids in rows]
 
 
 def columns_to_lists(columns: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
@@ -46,31 +52,61 @@ def columns_to_lists(columns: Sequence[Mapping[str, Any]]) -> dict[str, list[Any
     return {name: [row.get(name) for row in columns] for name in names}
 
 
-def _values(function: Callable[..., Any], call: Call) -> list[float | None]:
-    lists = columns_to_lists(call.columns)
-    prompts, completions = list(call.prompts), list(call.completions)
-    values = function(prompts=prompts, completions=completions, **lists)
+def _called(function: Callable[..., Any], call: Call) -> Answer:
+    notes = Notes()
+    values = function(**_accepted(function, _passed(call, notes)))
     if inspect.isawaitable(values):
         values = asyncio.run(_await(values))
-    if not hasattr(values, "__len__") or len(values) != len(completions):
-        got = f"{len(values)} values" if hasattr(values, "__len__") else type(values).__name__
-        raise BadReturn(f"returned {got} for {len(completions)} completions")
-    return [_number(value) for value in values]
+    judged = tuple(map(_judged, _numbers(values, len(call.rows))))
+    complaint = notes.settle(len(call.rows))
+    return Answer(judged, notes=notes, complaint=complaint and f"{_place(function)}: {complaint}")
+
+
+def _passed(call: Call, notes: Notes) -> dict[str, Any]:
+    """What TRL's trainer calls a reward function with, the data's columns among it."""
+    columns = columns_to_lists(call.columns)
+    passed = {name: values for name, values in columns.items() if name not in PASSED}
+    if call.token_ids is not None:
+        passed["completion_ids"] = [list(ids) for ids in call.token_ids]
+    return passed | {
+        "prompts": list(call.prompts),
+        "completions": list(call.completions),
+        "trainer_state": call.state,
+        "log_extra": notes.log_extra,
+        "log_metric": notes.log_metric,
+    }
+
+
+def _accepted(function: Callable[..., Any], passed: dict[str, Any]) -> dict[str, Any]:
+    """All of it for a function with `**columns`, as TRL has it; of the rest what is named."""
+    parameters = inspect.signature(function).parameters
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
+        return passed
+    return {name: passed[name] for name in parameters if name in passed}
 
 
 async def _await(awaitable: Any) -> Any:
     return await awaitable
 
 
+def _numbers(values: Any, count: int) -> list[float | None]:
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping | Set):
+        raise BadReturn(f"returned {type(values).__name__} for {count} completions")
+    values = list(values)
+    if len(values) != count:
+        raise BadReturn(f"returned {len(values)} values for {count} completions")
+    return [_number(value) for value in values]
+
+
 def _number(value: Any) -> float | None:
     if value is None:
         return None
     try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise BadReturn(f"returned {value!r:.80}, which is neither a number nor None") from error
+        number = math.nan if isinstance(value, str | bytes) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
     if not math.isfinite(number):
-        raise BadReturn(f"returned {number}")
+        raise BadReturn(f"returned {value!r:.80}, which is neither a finite number nor None")
     return number
 
 
@@ -81,8 +117,8 @@ def _judged(value: float | None) -> Judged:
     return Judged(value, "correct" if value > 0 else "wrong")
 
 
-def _failure(call: Call, message: str, is_last: bool) -> Answer:
-    return Answer(tuple(Judged(None, "error") for _ in call.rows), message, is_last)
+def _failure(call: Call, message: str, is_last: bool = False, is_fatal: bool = False) -> Answer:
+    return Answer(tuple(Judged(None, "error") for _ in call.rows), message, is_last, is_fatal)
 
 
 def _describe(error: BaseException, reward: Reward) -> str:
@@ -92,7 +128,18 @@ def _describe(error: BaseException, reward: Reward) -> str:
     own = [frame for frame in frames if frame.filename == file]
     if own and not isinstance(error, BadReturn):
         line = own[-1].lineno or line
-    return f"{file}:{line}: {type(error).__name__}: {error}"[:500]
+    return f"{file}:{line}: {type(error).__name__}: {_text(error)}"[:500]
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "(it has no text)"
+
+
+def _place(function: Callable[..., Any]) -> str:
+    return "{}:{}".format(*source_of(function))
 
 
 def source_of(reward: Reward) -> tuple[str, int]:

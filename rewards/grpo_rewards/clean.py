@@ -8,68 +8,96 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from grpo_rewards.phrases import without_phrase
+
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
-_SIGNS = str.maketrans({"\u2212": "-", "\u2010": "-", "\u2011": "-", "\u2013": "-", "\u2044": "/"})
+_SIGNS = str.maketrans({
+    "\u2212": "-", "\u2010": "-", "\u2011": "-", "\u2013": "-", "\u2044": "/", "\u2236": ":",
+    "×": r"\times ", "÷": r"\div ", "·": r"\cdot ", "⋅": r"\cdot ", "±": r"\pm ",
+    "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "∈": r"\in ", "∪": r"\cup ",
+    "∞": r"\infty ", "∅": r"\emptyset ", "π": r"\pi ", "θ": r"\theta ", "°": r"^\circ ",
+    "√": r"\sqrt ",
+})  # fmt: skip
+_ASCII_SIGNS = {"<=": r"\le ", ">=": r"\ge ", "!=": r"\ne ", "**": "^"}
+_ASCII_SIGN = re.compile(r"<=|>=|!=|(?<=[\w)}\]])\s*\*\*\s*(?=[\w({\\+-])")
+_DOUBLED = re.compile(r"\\\\(?=[A-Za-z])")
+_END_TOKENS = re.compile(r"(?:<\|[^|<>]{1,40}\|>\s*)+$")
+_THOUSANDS = re.compile(r"(?<=\d)\s*(?:,\s*\\!|\{\s*,\s*\})\s*(?=\d{3}(?!\d))")
+_COMMA = re.compile(r",\s*\\!\s*|\s*\{\s*,\s*\}\s*")
+_PHANTOM = re.compile(r"\\[hv]?phantom\s*(?:\{[^{}]*\}|[^\\{}])")
 _SPACING = re.compile(r"(?<!\\)(?:\\[,;:> ]|\\q?quad(?![a-z])|~)")
+_SIZE = re.compile(r"\\(?:left|right|[bB]igg?[lr]?|displaystyle)(?![A-Za-z])")
 _DELIMITER = re.compile(r"(?<!\\)\\[()\[\]]")
 _DOLLARS = re.compile(r"(?<!\\)(\$\$?)([^$]*)(?<!\\)\1")
 _BOLD = re.compile(r"(?<![\w)}\]])\*\*([^*]+)\*\*(?![\w({\\])")
-_PHRASE = re.compile(
-    r"(?:(?:so|thus|therefore|hence),?\s+)?(?:the\s+)?(?:final\s+)?answer(?:\s*(?:is|:|=)+\s*:?\s*|\s+)"
-    r"|(?:最终)?(?:答案|答)\s*(?:是|为|:|=)+\s*:?\s*",
-    re.IGNORECASE,
-)
-_TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
-_CURRENCY = re.compile(r"^([-+]?)\s*(?:\\\$|[$€£¥])\s*|\s*(?:\\\$|[$€£¥])$")
-_LOOSE_SPACE = re.compile(r"(?<![A-Za-z0-9])\s+|\s+(?![A-Za-z0-9])")
+_TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
+_LOOSE_SPACE = re.compile(r"(?<![A-Za-z0-9])\s+|\s+(?![A-Za-z0-9])|(?<=\d)\s+(?=[A-Za-z])")
+_LONE_BRACES = re.compile(r"([\^_])\{([0-9A-Za-z])\}(?![0-9A-Za-z])")
 _STOPS = (".", "。", ",", ";")
+
+_FRACTION = re.compile(r"\\[dtc]?frac(?![A-Za-z])\s*")
+_BARE_ABOVE = re.compile(r"\\frac([0-9A-Za-z]|\\[a-z]+)\s*(?=[0-9A-Za-z{\\])")
+_BARE_BELOW = re.compile(r"\\frac(\{(?:[^{}]|\{[^{}]*\})*\})\s*([0-9A-Za-z]|\\[a-z]+)")
+_ROOT = re.compile(
+    r"(?:\\|(?<![A-Za-z\\]))sqrt\s*"
+    r"(?:\(([^()]*)\)|([0-9]+(?:\.[0-9]+)?|[A-Za-z])(?![0-9])|(?=[{\[]))"
+)
+_FUNCTION = re.compile(r"(?<![A-Za-z\\])(sin|cos|tan|cot|log|ln)(?![A-Za-z])")
+_PI = re.compile(r"(?<![A-Za-z\\])pi(?![A-Za-z])")
+_PLAIN = re.compile(r"-?\d+(?:\.\d+)?|[A-Z]")
 
 
 @lru_cache(maxsize=8192)
 def clean(text: str) -> str:
-    """The answer without Unicode variants, math delimiters, bold, "the answer is", a full stop."""
-    text = _one_alphabet(text)
-    text = re.sub(r",\\!\s*", ",", text.rstrip("\\ \n")).replace("\\!", "").replace("{,}", ",")
+    """The answer without Unicode variants, math delimiters, bold, "the answer is", a full stop;
+    fractions and roots with braces."""
+    text = text.strip()
+    if text.isascii() and _PLAIN.fullmatch(text):
+        return text
+    text = _END_TOKENS.sub("", _one_alphabet(text)).rstrip("\\ \n")
+    text = text if "\\begin" in text else _DOUBLED.sub(r"\\", text)
+    text = _COMMA.sub(",", _THOUSANDS.sub("", _PHANTOM.sub("", text))).replace("\\!", "")
     text = _SPACING.sub(" ", text)
-    text = re.sub(r"\\(?:left|right)(?![a-z])", "", text)
-    text = _BOLD.sub(r"\1", _DOLLARS.sub(r"\2", _DELIMITER.sub(" ", text))).strip()
-    phrase = _PHRASE.match(text)
-    text = text[phrase.end() :].strip() if phrase else text
+    text = _DOLLARS.sub(r"\2", _DELIMITER.sub(" ", _SIZE.sub("", text)))
+    text = without_phrase(_BOLD.sub(r"\1", text).strip())
     bare = text[:-1].rstrip() if text.endswith(_STOPS) else text
-    return bare or text
+    return _one_notation(bare or text)
 
 
-def canonical(text: str) -> str:
-    """The cleaned text for comparing as a string: without currency and spaces of no meaning."""
-    text = _CURRENCY.sub(r"\1", untexted(clean(text)))
-    return re.sub(r"\\[dt]frac", r"\\frac", " ".join(_LOOSE_SPACE.sub("", text).split()))
+def squeezed(text: str) -> str:
+    """A cleaned text for comparing as a string: without spaces and braces of no meaning."""
+    if " " in text:
+        text = " ".join(_LOOSE_SPACE.sub("", text).split())
+    return _LONE_BRACES.sub(r"\1\2", text) if "{" in text else text
 
 
 def untexted(text: str) -> str:
     """`text` with the content of `\\text{}` and its kind in place of the command."""
-    return _TEXT.sub(r" \1 ", text).strip()
+    return _TEXT.sub(r" \1 ", text).strip() if "\\" in text else text
 
 
-def without_currency(text: str) -> str:
-    """`text` without one currency sign before or after it."""
-    return _CURRENCY.sub(r"\1", text).strip()
+def _one_notation(text: str) -> str:
+    """Fractions and roots with braces round what they take, one sign for each relation."""
+    text = _ASCII_SIGN.sub(lambda sign: _ASCII_SIGNS[sign[0].strip()], text)
+    if "frac" in text:
+        text = _FRACTION.sub(r"\\frac", text)
+        text = _BARE_BELOW.sub(r"\\frac\1{\2}", _BARE_ABOVE.sub(r"\\frac{\1}", text))
+    if "sqrt" in text:
+        text = _ROOT.sub(_root, text)
+    text = _FUNCTION.sub(r"\\\1 ", text).replace("\\varnothing", "\\emptyset")
+    return _PI.sub(r"\\pi", text)
 
 
-def words(text: str) -> str | None:
-    """The words `text` is, where it is words (or a letter, bare or in brackets) and no formula.
-
-    Case is folded but in single letters, where it may tell two variables apart.
-    """
-    bare = " ".join(untexted(clean(text)).split())
-    bare = bare[1:-1] if re.fullmatch(r"\([A-Za-z]\)", bare) else bare
-    if not re.fullmatch(r"[^\W\d_]+(?:[ '][^\W\d_]+)*", bare):
-        return None
-    return bare if len(bare) == 1 else bare.casefold()
+def _root(found: re.Match[str]) -> str:
+    inside = found[1] or found[2]
+    return rf"\sqrt{{{inside}}}" if inside else "\\sqrt"
 
 
 def _one_alphabet(text: str) -> str:
     """NFKC, with what NFKC would make another value spelt out first, and no invisible marks."""
+    if text.isascii():
+        return text
     text = re.sub(r"[⁰¹²³⁴-⁹⁺⁻]+", lambda m: f"^{{{m[0].translate(_SUPERSCRIPTS)}}}", text)
     text = re.sub(r"[₀-₉]+", lambda m: f"_{{{m[0].translate(_SUBSCRIPTS)}}}", text)
     text = re.sub(r"(?<=\d)(?=[¼-¾⅐-⅞])", " ", text)

@@ -1,39 +1,24 @@
-"""Whether an answer equals the reference: the cheap exact path first, then math-verify.
+"""Whether an answer equals the reference: policies first, then exact shortcuts, then math-verify.
 
-| disputed case                         | policy                                                |
-| ------------------------------------- | ----------------------------------------------------- |
-| 2/4 for 1/2, \\frac{8}{2} for 4        | equal: the same number                                |
-| 3+4 for 7, 2^{10} for 1024, 8/2 for 4 | not equal: arithmetic left to do, as a copied question |
-| 3+4=7 for 7, x=7 for 7                | equal: the last side counts                           |
-| \\sqrt{17} for 4.123105625617661       | equal: the reference is itself an approximation       |
-| 10% for 10 or for 0.1                 | equal                                                 |
-| 0.75 for 75; 0.333 for 1/3            | not equal; 0.333333 (six digits) for 1/3 is           |
-| units                                 | dropped, not compared: 15 apples for 15               |
-| 5 million for 5, "5 or 6" for 5       | not equal                                             |
-| 1,000 and 1 000                       | one number, its thousands marked                      |
-| 5 6                                   | no answer: two numbers side by side                   |
-| words                                 | compared as text without case, never as a product     |
-| (1,2) for 1,2; the order of a list    | math-verify's: a pair keeps its order, a set has none |
-| empty, refused, unreadable reference  | no verdict                                            |
+docs/answers.md has the policy of every disputed case. Policies hold on both paths; a shortcut only
+saves time, and its verdict is the one math-verify would come to.
 """
 
-from enum import Enum
-from fractions import Fraction
+import cmath
+import re
+from functools import lru_cache
+from itertools import pairwise
 
 from grpo_rewards import bounds
-from grpo_rewards.clean import canonical, clean, words
-from grpo_rewards.number import Number, is_side_by_side, is_undone, number
+from grpo_rewards.comparison import Comparison as Comparison
+from grpo_rewards.matching import by_parts
+from grpo_rewards.policies import by_policy
+from grpo_rewards.probe import far_apart, probe
+from grpo_rewards.reading import Reading, read
+from grpo_rewards.shapes import parts
 
-_LETTERS_OF_A_PRODUCT = 3
-
-
-class Comparison(Enum):
-    """What a comparison came to; the last two say which side was not an answer at all."""
-
-    EQUAL = "equal"
-    DIFFERENT = "different"
-    BAD_ANSWER = "bad answer"
-    BAD_GOLD = "bad gold"
+_PLAIN_INTEGER = re.compile(r"-?[0-9]{1,15}")
+_INFINITIES = frozenset(("\\infty", "+\\infty", "-\\infty"))
 
 
 def equal(gold: str, answer: str) -> bool | None:
@@ -52,62 +37,108 @@ def compare(gold: str, answer: str) -> Comparison:
 
 def compare_quickly(gold: str, answer: str) -> Comparison | None:
     """The verdict where text or exact numbers settle it, in microseconds; else None."""
-    if not gold.strip() or bounds.refusal(gold):
-        return Comparison.BAD_GOLD
-    if not answer.strip() or bounds.refusal(answer):
-        return Comparison.BAD_ANSWER
-    if canonical(gold) == canonical(answer) != "":
-        return Comparison.EQUAL
-    if is_side_by_side(answer):
-        return Comparison.BAD_ANSWER
-    stated = number(gold)
-    return _compare_words(gold, answer) if stated is None else _compare_to(stated, answer)
+    if _PLAIN_INTEGER.fullmatch(gold) and _PLAIN_INTEGER.fullmatch(answer):
+        return Comparison.EQUAL if int(gold) == int(answer) else Comparison.DIFFERENT
+    return _unusable(gold, answer) or _settled(gold, answer)
 
 
 def compare_symbolically(gold: str, answer: str) -> Comparison:
-    """The verdict of math-verify on the two cleaned texts."""
+    """The verdict of math-verify on the two readings, once no policy has decided."""
+    return _unusable(gold, answer) or _by_algebra(gold, answer)
+
+
+def _unusable(gold: str, answer: str) -> Comparison | None:
+    if not gold.strip() or bounds.refusal(gold):
+        return Comparison.BAD_GOLD
+    return Comparison.BAD_ANSWER if not answer.strip() or bounds.refusal(answer) else None
+
+
+@lru_cache(maxsize=8192)
+def _settled(gold: str, answer: str) -> Comparison | None:
+    return _judged_at_once(*_aligned(read(gold), read(answer)))
+
+
+def _aligned(gold: Reading, answer: Reading) -> tuple[Reading, Reading]:
+    """An equation is compared with an equation: `y = 2x` for `2x - y = 0`, not its side 2x."""
+    if answer.is_relation and gold.symbol and gold.number is None:
+        return gold.as_equation(), answer
+    if gold.is_relation and answer.symbol:
+        return gold, answer.as_equation()
+    return gold, answer
+
+
+def _judged_at_once(gold: Reading, answer: Reading) -> Comparison | None:
+    return (
+        by_policy(gold, answer)
+        or by_parts(gold, answer, _judged_at_once)
+        or _by_value(gold, answer)
+    )
+
+
+def _by_value(gold: Reading, answer: Reading) -> Comparison | None:
+    """Exact numbers compared; and whatever has another value is another answer."""
+    pairs = ((gold, answer), (answer, gold))
+    if gold.number and answer.number:
+        same = gold.number.value == answer.number.value
+        return Comparison.EQUAL if same else Comparison.DIFFERENT
+    if answer.number and gold.is_relation:
+        return Comparison.DIFFERENT
+    if any(_value(one) is not None and _is_several(other) for one, other in pairs):
+        return Comparison.DIFFERENT
+    if gold.canonical in _INFINITIES and answer.canonical in _INFINITIES:
+        same = gold.canonical.removeprefix("+") == answer.canonical.removeprefix("+")
+        return Comparison.EQUAL if same else Comparison.DIFFERENT
+    return Comparison.DIFFERENT if _far_apart(gold, answer) else None
+
+
+def _is_several(reading: Reading) -> bool:
+    """Whether it is surely more than one value."""
+    several = parts(reading.text)
+    if several is None or several.kind == "union":
+        return several is not None
+    return any(_far_apart(read(one), read(other)) for one, other in pairwise(several.items))
+
+
+def _far_apart(first: Reading, second: Reading) -> bool:
+    """Whether both have values, and those differ by more than rounding could make them."""
+    one, other = _value(first), _value(second)
+    if one is None or other is None:
+        return False
+    return far_apart(one, other) if cmath.isfinite(one - other) else one != other
+
+
+def _value(reading: Reading) -> complex | None:
+    if reading.canonical in _INFINITIES:
+        return complex(-cmath.inf if reading.canonical.startswith("-") else cmath.inf)
+    return complex(reading.number.value) if reading.number else probe(reading.text)
+
+
+@lru_cache(maxsize=8192)
+def _by_algebra(gold: str, answer: str) -> Comparison:
     from grpo_rewards import symbolic  # here, because sympy takes most of a second to import
 
-    gold_reading = symbolic.parsed_gold(clean(gold))
+    first, second = _aligned(read(gold), read(answer))
+    found = _judged_by_policy(first, second)
+    if found is not None:
+        return found
+    gold_reading = symbolic.parsed_gold(_spelt(first))
     if not gold_reading:
-        return Comparison.DIFFERENT if words(gold) else Comparison.BAD_GOLD
-    reading = symbolic.parsed(clean(answer))
+        return Comparison.BAD_GOLD
+    reading = symbolic.parsed(_spelt(second))
     if not reading:
         return Comparison.BAD_ANSWER
-    same = symbolic.proven_equal(gold_reading, reading)
+    same = symbolic.proven_equal(gold_reading, reading) and _by_size(first, second) is None
     return Comparison.EQUAL if same else Comparison.DIFFERENT
 
 
-def _compare_to(gold: Number, answer: str) -> Comparison | None:
-    stated = number(answer)
-    if stated is not None:
-        return _compare_numbers(gold, stated)
-    approximated = gold.decimal and "sqrt" in answer
-    return Comparison.DIFFERENT if is_undone(answer) and not approximated else None
+def _by_size(gold: Reading, answer: Reading) -> Comparison | None:
+    """Different where values, or those of parts, are far apart: to sympy all tiny ones are zero."""
+    return Comparison.DIFFERENT if _far_apart(gold, answer) else by_parts(gold, answer, _by_size)
 
 
-def _compare_numbers(gold: Number, answer: Number) -> Comparison | None:
-    """Settled where exact, or where too far apart for any rounding to make up."""
-    if answer.quotient and not gold.quotient and gold.value.denominator == 1:
-        return Comparison.DIFFERENT
-    pairs = [(gold.value, answer.value)]
-    if gold.percent and not answer.percent:
-        pairs.append((gold.value / 100, answer.value))
-    if answer.percent and not gold.percent:
-        pairs.append((gold.value, answer.value / 100))
-    if any(a == b for a, b in pairs):
-        return Comparison.EQUAL
-    rounded = gold.decimal or answer.decimal
-    near = any(1000 * abs(a - b) <= max(abs(a), Fraction(1)) for a, b in pairs)
-    return None if rounded and near else Comparison.DIFFERENT
+def _judged_by_policy(gold: Reading, answer: Reading) -> Comparison | None:
+    return by_policy(gold, answer) or by_parts(gold, answer, _judged_by_policy)
 
 
-def _compare_words(gold: str, answer: str) -> Comparison | None:
-    """Words are text: to a parser an anagram is the same product of letters."""
-    first, second = words(gold), words(answer)
-    if first is None or second is None:
-        return None
-    if first == second:
-        return Comparison.EQUAL
-    may_be_products = min(len(first), len(second)) <= _LETTERS_OF_A_PRODUCT
-    return None if may_be_products and (first + second).isascii() else Comparison.DIFFERENT
+def _spelt(reading: Reading) -> str:
+    return reading.number.spelt() if reading.number else reading.text

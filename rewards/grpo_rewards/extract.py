@@ -1,38 +1,33 @@
 """What counts as the final answer of a completion, and of a reference.
 
-| case                                           | `strict_answer`         | `lenient_answer`    |
-| ---------------------------------------------- | ----------------------- | ------------------- |
-| one `<answer>` block, after the thought        | its content             | see below           |
-| ... with `\\boxed{}` in it                      | the box                 | the box             |
-| several, nested or unclosed answer tags        | none                    | tags are ignored    |
-| answer block inside the thought                | none                    | tags are ignored    |
-| no answer tags                                 | last box after thought  | last box            |
-| thought never closed                           | none                    | last box            |
-| boxes joined by a comma or "and"               | one list of all         | one list of all     |
-| several boxes apart                            | the last                | the last            |
-| no box either                                  | none                    | last number         |
-
-Strict is what a policy is paid for, so it never guesses: a number in passing is no answer.
-Lenient is for measurement only. No text is changed here; `grpo_rewards.plain` does that.
+`strict_answer` is what a policy is paid for, so it never guesses: a number in passing is no answer.
+`lenient_answer` is for measurement: where strict finds nothing, it looks on. docs/answers.md has
+the table. No text is changed here; `grpo_rewards.clean` does that.
 """
 
 import re
 from collections import deque
 
+from grpo_rewards.phrases import after_last_phrase, announced, first_sentence, is_prose
 from grpo_rewards.tags import ANSWER, END_ANSWER, END_THINK, THINK
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_SPACE = r"\s|\$|\\[\[\]()]|\\q?quad\b|\\[,;!]"
+_AND = r"\band\b|\bor\b|\\text\s*\{\s*(?:and|or)\s*\}"
 _JOINER = re.compile(
-    r"(?:\s|\$|\\[\[\]()]|\\q?quad\b|\\[,;!])*"
-    r"(?:,|;|、|和|或|\band\b|\bor\b|\\text\s*\{\s*(?:and|or)\s*\})"
-    r"(?:\s|\$|\\[\[\]()]|\\q?quad\b|\\[,;!]|\\text\s*\{\s*(?:and|or)\s*\}|\band\b|\bor\b)*"
+    rf"(?:{_SPACE})*(?:[a-z]{{2,12}}\s+(?=and\b))?(?:,|;|、|和|或|{_AND})(?:{_SPACE}|{_AND})*"
 )
 _NUMBER = re.compile(
     r"(?:(?<![\w)}\]])[-\u2212])?"
     r"(?:\\[dt]?frac\{\d+\}\{\d+\}|(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+|(?=\.\d))(?:\.\d+)?(?:/\d+)?)"
     r"(?:\s*\\?%)?"
 )
-_MAX_JOINED, _MAX_JOINER_CHARS, _MAX_BOX_CHARS = 32, 60, 2000
+_SUBJECT = re.compile(r"[\u4e00-\u9fff]{2,}\s*[-\d\\$(]")
+_TAG = re.compile(r"</?(?:think|answer)>")
+_FORMULA = re.compile(
+    r"\$\$([^$]+)\$\$|(?<!\\)\$((?:\\\$|[^$])+)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL
+)
+_MAX_JOINED, _MAX_JOINER_CHARS, _MAX_BOX_CHARS, _MAX_TAIL_CHARS = 32, 60, 2000, 2000
 
 
 def strict_answer(text: str, prefix: str = "") -> str | None:
@@ -43,15 +38,24 @@ def strict_answer(text: str, prefix: str = "") -> str | None:
         if block is None:
             return None
         boxed = last_boxed(block)
-        return block if boxed is None else boxed
+        return announced(block) if boxed is None else boxed
     rest = text.rpartition(END_THINK)[2]
     return None if THINK in rest else last_boxed(rest)
 
 
-def lenient_answer(text: str) -> str | None:
-    """The last `\\boxed{}`, else the last number, wherever it stands."""
+def lenient_answer(text: str, prefix: str = "") -> str | None:
+    """The strict answer; else the last box, the last announced answer, the last formula or number,
+    wherever it stands."""
+    found = strict_answer(text, prefix)
+    if found is not None and not is_prose(found):
+        return found
+    text = text if found is None else found
     boxed = last_boxed(text)
-    return last_number(text) if boxed is None else boxed
+    if boxed is not None:
+        return boxed
+    rest = after_last_phrase(text)
+    stated = _stated(first_sentence(rest)) if rest else None
+    return _stated(text) if stated is None else stated
 
 
 def reference_answer(reference: str) -> str:
@@ -64,8 +68,8 @@ def reference_answer(reference: str) -> str:
 
 def last_number(text: str) -> str | None:
     """The last number written in `text` (thousands commas, decimals, a/b, \\frac, percent)."""
-    last = deque(_NUMBER.finditer(text), 1)
-    return last[0].group() if last else None
+    last = _last(_NUMBER, text)
+    return last.group() if last else None
 
 
 def last_boxed(text: str) -> str | None:
@@ -109,3 +113,23 @@ def _closing(text: str, inside: int, stop: int) -> int | None:
                 return at
         at += 1
     return None
+
+
+def _stated(text: str) -> str | None:
+    """The text itself where it is short and no prose, else its last formula or number."""
+    text = text.strip()
+    tail = text[-_MAX_TAIL_CHARS:]
+    formula, number = _last(_FORMULA, tail), _last(_NUMBER, text)
+    is_bare = any(char.isdigit() or char == "\\" for char in text) or text.isalpha()
+    most = 1 if formula or _TAG.search(text) or _SUBJECT.match(text) else 3
+    if tail == text and is_bare and not is_prose(_FORMULA.sub("", text), most):
+        return text
+    if formula and (number is None or formula.end() + len(text) - len(tail) >= number.end()):
+        inside = next(filter(None, formula.groups()))
+        return inside.strip() if not is_prose(inside, 2) else number and number.group()
+    return number.group() if number else None
+
+
+def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    last = deque(pattern.finditer(text), 1)
+    return last[0] if last else None

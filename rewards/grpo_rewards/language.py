@@ -1,29 +1,31 @@
 """The reward `language_consistency`: R1's share of target-language words in the chain of thought.
 
-Chinese is counted by characters, everything else by words; LaTeX, code, digits, symbols and
-one-letter names belong to no language. The target is the column `language` ("en" or "zh"), else
-the script most of the prompt is in. It tells scripts apart, not languages: French counts as
-English, for that needs a model and this needs none.
+Formulas, code, digits, symbols and one-letter names belong to no language. It tells scripts
+apart, not languages: French counts as English, for that needs a model and this needs none.
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
+from typing import Literal
 
 from grpo_rewards import tags
 from grpo_rewards.rule import RuleReward
 from grpo_rewards.verdict import SKIPPED, UNPARSEABLE, Judged, Sample
+from grpo_rewards.words import HAN, SYLLABLES, plain
 
-_CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _MATH = re.compile(
     r"\$\$[^$]*\$\$|\$[^$\n]*\$|\\\((?:[^\\]|\\(?![()]))*\\\)|\\\[(?:[^\\]|\\(?![\[\]]))*\\\]"
 )
-_COMMAND = re.compile(r"\\[A-Za-z]+")
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
-_LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]{2,}(?:['\u2019][A-Za-z]+)*")
+_COMMAND = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}|\\[A-Za-z]+|[_^]\{[^{}]*\}")
+_HAN = re.compile(f"[{HAN}]")
+_SYLLABLE = re.compile(f"[{SYLLABLES}]")
+_LATIN_LETTER = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
+_LATIN = re.compile(rf"[{_LATIN_LETTER}]{{2,}}(?:['\u2019][A-Za-z]+)*")
+_LATIN_SYMBOL = re.compile(rf"[{_LATIN_LETTER}]")
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
-_SENTENCE = re.compile(r"[A-Za-z]{2,}[ ,]+[A-Za-z]{2,}")
-_NAMES = {"en": "en", "english": "en", "zh": "zh", "chinese": "zh", "zh-cn": "zh"}
+_PROSE = re.compile(rf"[{HAN}{SYLLABLES}]|(?<![A-Za-z])[A-Za-z]{{2,}}+[ ,]++[A-Za-z]{{2}}")
+_LANGUAGES = {"en": "en", "english": "en", "zh": "zh", "chinese": "zh", "cn": "zh"}
 _HALF = 0.5
 
 
@@ -31,52 +33,85 @@ _HALF = 0.5
 class Words:
     """How much of each script a text holds: Han characters, Latin words, words of other scripts.
 
+    Kana, Thai and their like have no spaces, so each of their letters counts, as Han does. `coded`
+    are the Han characters within code, which no program needs: a remark, or a hiding place.
+
     >>> Words(han=5, latin=2, other=0)   # "先算 three plus 四"
     """
 
     han: int
     latin: int
     other: int
+    coded: int = 0
 
     def share(self, language: str) -> float | None:
-        """The part of all words that is in `language` ("en" or "zh"); None where there are none."""
-        total = self.han + self.latin + self.other
+        """The part of all words that is in `language` ("en" or "zh"); None where there are none.
+
+        Code counts for nothing, but Chinese within it counts against English.
+        """
         target = self.han if language == "zh" else self.latin
+        total = self.han + self.latin + self.other + (self.coded if language != "zh" else 0)
         return target / total if total else None
+
+
+def language_consistency(
+    *,
+    column: str = "language",
+    language: Literal["en", "zh"] | None = None,
+    part: Literal["thought", "completion"] = "thought",
+) -> RuleReward:
+    """R1's equation 7: words in the target language / all words, in [0, 1]; Chinese by characters.
+
+    The target is `language`; else the row's `column` ("en", "zh-CN", "Chinese"); else the script
+    most of the question is in (the column `question`, or the prompt where there is none). A row of
+    another language, or without a word to tell it by, is skipped. A thought without a word in it is
+    consistent with nothing: 0.0, "unparseable". `part` widens the look to the answer as well.
+    """
+
+    def quick(sample: Sample) -> Judged:
+        target = language or _target(sample, column)
+        if target is None:
+            return SKIPPED
+        prefix = tags.opened_by(sample.prompt)
+        text = sample.text if part == "completion" else tags.thought_of(sample.text, prefix)
+        share = count_words(text).share(target)
+        if share is None:
+            return UNPARSEABLE
+        return Judged(share, "correct" if share >= _HALF else "wrong")
+
+    return RuleReward("language_consistency", quick)
 
 
 def count_words(text: str) -> Words:
     """The words of `text` by script, formulas and code left out."""
-    text = _CODE.sub(" ", unicodedata.normalize("NFKC", text))
-    text = _COMMAND.sub(" ", _MATH.sub(_formula, text))
-    text, han = _HAN.subn(" ", text)
+    text = _without_tags(plain(text))
+    coded = sum(len(_HAN.findall(code[0])) for code in _CODE.finditer(text))
+    text = _MATH.sub(_unless_prose, _CODE.sub(" ", text))
+    text, han = _HAN.subn(" ", _COMMAND.sub(" ", text))
+    text, syllables = _SYLLABLE.subn(" ", text)
     text, latin = _LATIN.subn(" ", text)
-    return Words(han, latin, len(_LETTERS.findall(text)))
+    text = _LATIN_SYMBOL.sub(" ", text)
+    return Words(han, latin, syllables + len(_LETTERS.findall(text)), coded)
 
 
-def target_language(sample: Sample) -> str | None:
-    """The language the thought should be in, or None where this reward does not know it."""
-    named = sample.columns.get("language")
+def _target(sample: Sample, column: str) -> str | None:
+    named = sample.columns.get(column)
     if named is not None:
-        return _NAMES.get(str(named).lower())
-    prompt = count_words(sample.prompt)
-    return "zh" if prompt.han > prompt.latin else "en"
+        name = str(named).strip().lower().replace("_", "-").partition("-")[0]
+        return _LANGUAGES.get(name)
+    question = sample.columns.get("question")
+    words = count_words(question if isinstance(question, str) else sample.prompt)
+    if words.han or words.latin:
+        return "zh" if words.han > words.latin else "en"
+    return None
 
 
-def _formula(match: re.Match[str]) -> str:
+def _without_tags(text: str) -> str:
+    for tag in (tags.THINK, tags.END_THINK, tags.ANSWER, tags.END_ANSWER):
+        text = text.replace(tag, " ")
+    return text
+
+
+def _unless_prose(formula: re.Match[str]) -> str:
     """Nothing for a formula; a passage between two dollars that is prose stays, and counts."""
-    inside = _COMMAND.sub("", match[0])
-    return match[0] if _HAN.search(inside) or _SENTENCE.search(inside) else " "
-
-
-def _quick(sample: Sample) -> Judged:
-    language = target_language(sample)
-    if language is None:
-        return SKIPPED
-    share = count_words(tags.thought_of(sample.text, tags.opened_by(sample.prompt))).share(language)
-    if share is None:
-        return UNPARSEABLE
-    return Judged(share, "correct" if share >= _HALF else "wrong")
-
-
-language_consistency = RuleReward("language_consistency", _quick)
+    return formula[0] if _PROSE.search(_COMMAND.sub("", formula[0])) else " "

@@ -16,14 +16,20 @@ def completion_text(completion: str | Sequence[Mapping[str, Any]]) -> str:
 
 
 def prompt_text(prompt: str | Sequence[Mapping[str, Any]]) -> str:
-    """The words of a prompt; of a conversation, the last turn (what the model answers to)."""
+    """The words of a prompt; of a conversation, the last thing the user said and how the
+    assistant's turn was begun for it (`<think>`), where it was."""
     if isinstance(prompt, str):
         return prompt
-    return _content(prompt[-1]) if prompt else ""
+    asked = [at for at, turn in enumerate(prompt) if turn.get("role") == "user"]
+    return "\n".join(_content(turn) for turn in prompt[asked[-1] if asked else -1 :])
 
 
 def _content(turn: Mapping[str, Any]) -> str:
     content = turn.get("content")
-    if content is None or isinstance(content, str):
-        return content or ""
-    return "".join(part.get("text", "") for part in content)
+    parts = content if isinstance(content, list | tuple) else [content]
+    return "".join(map(_part, parts))
+
+
+def _part(part: Any) -> str:
+    text = part.get("text") if isinstance(part, Mapping) else part
+    return text if isinstance(text, str) else ""

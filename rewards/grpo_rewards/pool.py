@@ -33,6 +33,7 @@ class Pool:
         self._setup = setup
         self._workers = workers
         self._wall_s = wall_s
+        self.targets = setup.targets
         self._files = {target.name: target.place for target in setup.targets}
         self._owner = os.getpid()
         self.processes: list[WorkerProcess] = []
@@ -110,7 +111,7 @@ class Pool:
     def _hear(self, process: WorkerProcess, queue: deque[Call]) -> Iterator[tuple[Call, Answer]]:
         try:
             answer = process.receive()
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError, ValueError, TypeError):  # it died, or wrote what is no answer
             yield from self._replace(process, queue)
             return
         if not process.is_ready:

@@ -71,7 +71,8 @@ class WorkerProcess:
             self.pipe.send_bytes(pickle.dumps(list(calls)))
 
     def receive(self) -> Answer:
-        """The next answer; raises EOFError or ConnectionError where the process is dead."""
+        """The next answer; raises EOFError or OSError where the process is dead, ValueError or
+        TypeError where it wrote something else."""
         answer = Answer.from_bytes(self.pipe.recv_bytes())
         self.since = time.monotonic()
         return answer
@@ -107,5 +108,6 @@ class WorkerProcess:
 
 def _cause_of_death(code: int) -> str:
     if code < 0:
-        return f"the worker was killed by {signal.Signals(-code).name}"
+        names = {number.value: number.name for number in signal.Signals}
+        return f"the worker was killed by {names.get(-code, f'signal {-code}')}"
     return f"the worker exited with code {code}"

@@ -3,7 +3,7 @@
 Plain frozen data without behaviour; how a reward comes to its judgement is each reward's own file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,23 +14,29 @@ Outcome = Literal["correct", "wrong", "unparseable", "timeout", "error", "skippe
 class Sample:
     """One completion as a reward sees it, with the prompt and the row it belongs to.
 
+    `token_ids` are the completion's, where they are known.
+
     >>> Sample("What is 3 + 4?", "<think>3 + 4 = 7</think><answer>7</answer>", {"answer": "7"})
     """
 
     prompt: str
     text: str
     columns: Mapping[str, Any] = field(default_factory=dict)
+    token_ids: Sequence[int] | None = None
 
 
 @dataclass(frozen=True)
 class Judged:
     """What one reward says of one sample; a value of None skips the sample.
 
+    `extra` are notes for the reader, a column a name; no update looks at them.
+
     >>> Judged(1.0, "correct")
     """
 
     value: float | None
     outcome: Outcome
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class Verdict:
     """What all rewards say of one sample; `reward` is the weighted sum of the parts that are known.
 
     A part of None was skipped and counts for nothing; `reward` is None where every part is None.
+    `extra` holds the notes of all rewards; of two with one name the later reward's.
 
     >>> Verdict(1.5, {"accuracy": 1.0, "format": 1.0}, {"accuracy": "correct", "format": "correct"})
     """
@@ -45,6 +52,7 @@ class Verdict:
     reward: float | None
     parts: Mapping[str, float | None]
     outcomes: Mapping[str, Outcome]
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 SKIPPED = Judged(None, "skipped")
@@ -56,4 +64,5 @@ def verdict(judged: Mapping[str, Judged], weights: Mapping[str, float]) -> Verdi
     parts = {name: one.value for name, one in judged.items()}
     known = [weights[name] * value for name, value in parts.items() if value is not None]
     outcomes = {name: one.outcome for name, one in judged.items()}
-    return Verdict(sum(known) if known else None, parts, outcomes)
+    extra = {column: note for one in judged.values() for column, note in one.extra.items()}
+    return Verdict(sum(known) if known else None, parts, outcomes, extra)

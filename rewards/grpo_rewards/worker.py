@@ -35,7 +35,7 @@ def main(pipe_fd: int, trace_fd: int, parent: int) -> None:
     pipe = Connection(pipe_fd)
     setup: Setup = pickle.loads(pipe.recv_bytes())
     try:
-        rewards = {target.name: _loaded(target) for target in setup.targets}
+        rewards = {target.name: _loaded(target, setup) for target in setup.targets}
     except RewardError as error:
         pipe.send_bytes(Answer((), str(error), is_last=True).to_bytes())
         return
@@ -60,10 +60,10 @@ def _serve(pipe: Connection, rewards: dict[str, Reward], deadline_s: float) -> N
                 return
 
 
-def _loaded(target: Target) -> Reward:
+def _loaded(target: Target, setup: Setup) -> Reward:
     """The reward ready to be timed; whatever its module raises is told in one sentence."""
     try:
-        reward = load(target)
+        reward = load(target, setup.knobs[target.name])
         if isinstance(reward, RuleReward):
             reward.prepare()
         return reward
@@ -74,12 +74,12 @@ def _loaded(target: Target) -> Reward:
         raise RewardError(f"reward {target.name!r} cannot be loaded: {why}") from error
 
 
-def _bound(memory_mb: int, trace: TextIO) -> None:
+def _bound(memory_mb: int | None, trace: TextIO) -> None:
     """Memory beyond what is held now is bounded; SIGPROF dumps the stack, then kills."""
     faulthandler.register(signal.SIGPROF, file=trace, all_threads=False, chain=True)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     statm = Path("/proc/self/statm")
-    if statm.exists():
+    if statm.exists() and memory_mb is not None:
         held = int(statm.read_text().split()[0]) * resource.getpagesize()
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         wanted = held + memory_mb * 2**20
