@@ -1,11 +1,12 @@
-"""metrics.jsonl: a line a step, cut back to a checkpoint's offset when a run resumes."""
+"""metrics.jsonl: a line a step and stage, cut back to a checkpoint's step when a run resumes."""
 
 import json
 import math
 from collections.abc import Mapping
-from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
+from grpo.checkpoint.atomic import atomic_write
 from grpo.errors import UserError
 
 
@@ -20,22 +21,12 @@ class MetricsFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
 
-    @property
-    def offset(self) -> int:
-        """Bytes written so far."""
-        return self.path.stat().st_size
-
-    def rewind(self, offset: int) -> None:
-        """Forget everything after `offset`: lines of steps that no checkpoint remembers."""
-        with self.path.open("r+b") as file:
-            file.truncate(offset)
-
-    def forget(self, stage: str) -> None:
-        """Forget `stage`, the last one here, from its first line on: it begins anew."""
-        mine = json.dumps({"stage": stage}).removesuffix("}").encode() + b","
+    def rewind(self, stage: str, step: int = 0) -> None:
+        """Forget `stage` from `step` on, the steps no checkpoint remembers; other stages stay."""
         lines = self.path.read_bytes().splitlines(keepends=True)
-        others = takewhile(lambda line: line.endswith(b"\n") and not line.startswith(mine), lines)
-        self.rewind(sum(map(len, others)))
+        kept = [line for line in lines if not _is_from(line, stage, step)]
+        if kept != lines:
+            atomic_write(self.path, b"".join(kept))
 
     def append(self, stage: str, step: int, values: Mapping[str, float]) -> None:
         """Write one step's metrics. Raises UserError where the disk takes no more."""
@@ -48,3 +39,12 @@ class MetricsFile:
                 f"{self.path} cannot be written: {error.strerror}; mend that and run the same "
                 "command again, it goes on from the last checkpoint"
             ) from error
+
+
+def _is_from(line: bytes, stage: str, step: int) -> bool:
+    """Whether a line is the stage's at `step` or later, or was cut off by a kill."""
+    try:
+        entry: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return True
+    return not line.endswith(b"\n") or (entry["stage"] == stage and entry["step"] >= step)

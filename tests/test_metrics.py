@@ -27,7 +27,6 @@ def lines(metrics: MetricsFile) -> list[dict[str, Any]]:
 
 def test_a_line_a_step(metrics: MetricsFile) -> None:
     assert lines(metrics)[1] == {"stage": "tiny", "step": 1, "loss": 0.5}
-    assert metrics.offset == len(metrics.path.read_bytes())
 
 
 def test_what_is_not_finite_is_null(metrics: MetricsFile) -> None:
@@ -43,33 +42,36 @@ def test_numbers_come_back_to_the_last_bit(metrics: MetricsFile) -> None:
     assert lines(metrics)[-1]["kl"] == 1e-300 / 3
 
 
-def test_rewinding_forgets_what_came_after(metrics: MetricsFile) -> None:
-    offset = metrics.offset
+def test_rewinding_forgets_the_steps_that_came_after(metrics: MetricsFile) -> None:
     before = metrics.path.read_bytes()
     metrics.append("tiny", 3, {"loss": 9.0})
-    metrics.rewind(offset)
+    metrics.append("tiny", 4, {"loss": 8.0})
+    metrics.rewind("tiny", 3)
     assert metrics.path.read_bytes() == before
 
 
 def test_a_stage_that_begins_anew_forgets_its_lines_alone(metrics: MetricsFile) -> None:
     before = metrics.path.read_bytes()
-    metrics.forget("zero")
+    metrics.rewind("zero")
     assert metrics.path.read_bytes() == before
     metrics.append("zero", 0, {"loss": 2.0})
-    metrics.append("zero", 1, {"loss": 1.0})
-    metrics.forget("zero")
-    assert metrics.path.read_bytes() == before
-    # A stage whose name begins alike is another stage.
     metrics.append("zero-2", 0, {"loss": 2.0})
-    metrics.forget("zero")
-    assert len(lines(metrics)) == 4
+    metrics.append("zero", 1, {"loss": 1.0})
+    metrics.rewind("zero")
+    # A stage whose name begins alike is another stage, and what follows stays.
+    assert [(line["stage"], line["step"]) for line in lines(metrics)] == [
+        ("tiny", 0), ("tiny", 1), ("tiny", 2), ("zero-2", 0),
+    ]  # fmt: skip
+    metrics.rewind("tiny", 2)
+    assert [line["stage"] for line in lines(metrics)] == ["tiny", "tiny", "zero-2"]
 
 
-def test_a_line_that_was_cut_off_is_forgotten_too(metrics: MetricsFile) -> None:
+@pytest.mark.parametrize("torn", ['{"stage": "ze', '{"stage": "tiny", "step": 1, "loss": 1.0}'])
+def test_a_line_that_was_cut_off_is_forgotten_too(metrics: MetricsFile, torn: str) -> None:
     before = metrics.path.read_bytes()
     with metrics.path.open("a") as file:
-        file.write('{"stage": "ze')
-    metrics.forget("zero")
+        file.write(torn)
+    metrics.rewind("zero")
     assert metrics.path.read_bytes() == before
 
 

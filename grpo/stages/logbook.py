@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from types import TracebackType
 
 from grpo.progress import Progress
-from grpo.recipe.stages import Pretrain, Rl
+from grpo.recipe.stages import Pretrain, Rl, Sft
 from grpo.stages.workbench import Workbench
 from grpo.track import Trackers
 
@@ -23,9 +23,12 @@ class Logbook:
         "eval/strict": "held-out",
         "completions/mean_length": "length",
         "loss": "loss",
+        "eval_loss": "held-out loss",
     }
 
-    def __init__(self, stage: Rl | Pretrain, bench: Workbench, start: int, total: int) -> None:
+    def __init__(
+        self, stage: Pretrain | Sft | Rl, bench: Workbench, start: int, total: int
+    ) -> None:
         self._stage, self._main = stage.name, bench.accelerator.is_main_process
         self._metrics = bench.run.metrics
         self._open = ExitStack()
@@ -48,11 +51,6 @@ class Logbook:
         trace: TracebackType | None,
     ) -> None:
         self._open.close()
-
-    @property
-    def offset(self) -> int:
-        """Bytes of metrics.jsonl so far."""
-        return self._metrics.offset
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
         """Log the metrics of `step`."""

@@ -1,6 +1,7 @@
 """A run's folder: where everything of it lies, and the manifest that says what has been done."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,12 @@ class RunDirectory:
         return CheckpointStore(self.root / "checkpoints" / stage, knobs.keep_last, knobs.keep_best)
 
     def evaluation(self, stage: str) -> Path:
-        """An evaluation's results; its samples lie beside, as .parquet."""
-        return self.root / "evaluations" / f"{stage}.json"
+        """The folder of an evaluation: its results and every sample."""
+        return self.root / "evaluations" / stage
+
+    def overlap(self, stage: str | None) -> Path:
+        """What the gate found between the recipe's problems, or a `stage`'s own, and benchmarks."""
+        return self.root / (f"overlap-{stage}.json" if stage else "overlap.json")
 
     def named(self, path: Path) -> str:
         """How the manifest calls a folder: relative where it lies in the run, so that a run can
@@ -62,6 +67,44 @@ class RunDirectory:
         manifest = self.manifest()
         manifest["stages"][name] = manifest["stages"].get(name, {}) | entries
         self._write(manifest)
+
+    def set_stage(self, name: str, **entries: Any) -> None:
+        """Replace a stage's part of the manifest, its place among the others kept."""
+        manifest = self.manifest()
+        manifest["stages"][name] = entries
+        self._write(manifest)
+
+    def set_aside(self, stage: str) -> Path:
+        """Move all that a stage left under superseded/, in place of what lay there of it."""
+        aside = self.root / "superseded" / stage
+        pieces = [
+            piece
+            for folder in sorted(self.root.iterdir())
+            if folder.is_dir() and folder.name != aside.parent.name
+            for piece in folder.iterdir()
+            if piece.name == stage or piece.name.startswith(f"{stage}.")
+        ]
+        if pieces:
+            shutil.rmtree(aside, ignore_errors=True)
+        for piece in pieces:
+            (aside / piece.parent.name).mkdir(parents=True, exist_ok=True)
+            piece.rename(aside / piece.parent.name / piece.name)
+        self.metrics.rewind(stage)
+        return aside
+
+    def forget_rollouts(self, stage: str) -> None:
+        """Delete the rollouts of a stage that its newest checkpoint has not learnt from."""
+        newest = CheckpointStore(self.root / "checkpoints" / stage, 1, False).latest(hashes=False)
+        for file in self.rollouts(stage).glob("step-*.parquet"):
+            if int(file.stem.removeprefix("step-")) >= (newest.step if newest else 0):
+                file.unlink()
+
+    def scores(self, stage: str) -> dict[str, float]:
+        """The means an evaluation came to."""
+        results = json.loads((self.evaluation(stage) / "results.json").read_text())
+        (found,) = results["benchmarks"].values()
+        scores = {found["verdict"]: found["avg"], **found["scores"]}
+        return {name: score["value"] for name, score in scores.items()}
 
     def _write(self, manifest: dict[str, Any]) -> None:
         atomic_write(self._manifest, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
