@@ -45,25 +45,39 @@ def atomic_dir(final: Path, *, expected_bytes: int = 0, last_good: str = "") -> 
         raise
 
 
+@contextmanager
+def atomic_file(final: Path, *, expected_bytes: int = 0) -> Iterator[Path]:
+    """Yields the path of a file to write; on leaving, it is `final`, replacing what stood there.
+
+    On any exception what was written is removed and `final` is as it was. `expected_bytes` only
+    words the error. Raises UserError when the disk is full.
+    """
+    temp = _sibling(final, "tmp")
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        _delete_leftovers(final.parent, final.name)
+        yield temp
+        _fsync(temp)
+        os.replace(temp, final)
+        _fsync(final.parent)
+    except BaseException as error:
+        written = bytes_under(temp)
+        temp.unlink(missing_ok=True)
+        if is_disk_full(error):
+            raise disk_full_error(
+                final, written=written, expected=expected_bytes, last_good=""
+            ) from error
+        raise
+
+
 def atomic_write(path: Path, content: bytes | str) -> None:
     """Writes one file whole (text as UTF-8), replacing what stood there.
 
     Raises UserError when the disk is full; the old file is then untouched.
     """
     data = content.encode() if isinstance(content, str) else content
-    temp = _sibling(path, "tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _delete_leftovers(path.parent, path.name)
+    with atomic_file(path, expected_bytes=len(data)) as temp:
         temp.write_bytes(data)
-        _fsync(temp)
-        os.replace(temp, path)
-        _fsync(path.parent)
-    except BaseException as error:
-        temp.unlink(missing_ok=True)
-        if is_disk_full(error):
-            raise disk_full_error(path, written=0, expected=len(data), last_good="") from error
-        raise
 
 
 def atomic_delete(folder: Path) -> None:

@@ -19,7 +19,7 @@ class TrainerState:
     """Everything that continues a run bit for bit, as plain values and tensors.
 
     >>> TrainerState(
-    ...     state={"step": 40, "metrics_bytes": 18204, "data": {"epoch": 0, "position": 1280}},
+    ...     state={"step": 40, "tokens": 81920, "data": {"epoch": 0, "position": 1280}},
     ...     optimizer=optimizer.state_dict(),
     ...     rng=rng_state(),
     ...     tensors={"router_load": torch.zeros(2, 8)},
