@@ -1,0 +1,1 @@
+"""Searches beside whole samples, at equal numbers of tokens drawn."""

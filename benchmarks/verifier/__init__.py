@@ -1,0 +1,1 @@
+"""Training small verifiers in the tiny world, and measuring them against its exact checker."""
