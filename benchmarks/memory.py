@@ -1,7 +1,7 @@
 """Peak memory of log-probs, loss and backward against the vocabulary, head and its gradient apart.
 
-    python benchmarks/memory.py                                # 8 x 2,048 tokens, 32k and 152k
-    python benchmarks/memory.py --width 512 --tokens 4096      # smaller, for a CPU
+python benchmarks/memory.py                                # 8 x 2,048 tokens, 32k and 152k
+python benchmarks/memory.py --width 512 --tokens 4096      # smaller, for a CPU
 """
 
 import json

@@ -1,116 +1,259 @@
-"""`grpo eval`: one checkpoint on held-out problems, scores and intervals in the terminal."""
+"""`grpo eval`: a checkpoint on benchmarks, or on its own run's held-out problems.
 
+A checkpoint that lies in a run is asked as its run asked; any other as R1 was. Samples, scores and
+all that must be the same to reproduce them go into one folder, which the same command goes on with.
+"""
+
+import hashlib
 import json
-import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
 from rich.console import Console
+from rich.text import Text
 
 from grpo.errors import UserError
-from grpo.model.load import base_folder
+from grpo.eval.answerer import Answerer, LocalAnswerer
+from grpo.eval.asking import benchmark_task, check_markings, deviations_of
+from grpo.eval.benchmarks import chosen
+from grpo.eval.conduct import Evaluation, conduct
+from grpo.eval.marker import ScorerOf
+from grpo.eval.protocol import Knobs
+from grpo.eval.row import Row
+from grpo.eval.shelf import Shelf
+from grpo.eval.sources import Loaded, data_root, load, own_file
+from grpo.eval.task import Task
+from grpo.machine import Machine, machine_of
+from grpo.model.load import base_folder, load_tokenizer
+from grpo.progress import Progress
 from grpo.recipe.load import recipe_above
 from grpo.recipe.schema import Recipe
-from grpo.recipe.sections import Data, Model, SamplerConfig, Sampling
+from grpo.recipe.sections import Data, Model, Prompt, Sampling
 from grpo.recipe.stages import Evaluate, Rl
-from grpo.report.terminal import before_after
-from grpo.sampler.preflight import model_dtype, read_config
-from grpo.stages.evaluate import run_evaluate
+from grpo.report.evaluations import show_results
+from grpo.report.result_page import write_result_page
+from grpo.sampler import Sampler, open_sampler
+from grpo.stages.evaluate import held_out
+from grpo.stages.identity import weights_hash
 from grpo.stages.run_directory import RunDirectory
 from grpo.stages.workbench import Workbench
+from grpo.threads import use_threads
+
+RESULTS = Path("runs/eval")
+AS_R1 = Knobs()
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """A file (hub name, tiny:SPEC) to evaluate on, and which column is what.
+
+    >>> OwnData("my.jsonl", question="q", answer="a")
+    """
+
+    source: str
+    question: str = "question"
+    answer: str = "answer"
+    answer_after: str | None = None
+    split: str = "test"
 
 
 def evaluate_checkpoint(
     checkpoint: str,
     *,
-    data: str | None,
-    problems: int | None,
-    samples: int | None,
-    temperature: float | None,
-    top_p: float | None,
-    max_tokens: int | None,
-    engine: str | None,
-    seed: int,
-) -> None:
-    """Score `checkpoint` and print the table; what is None is as in the run it lies in.
+    benchmarks: Sequence[str] = (),
+    data: OwnData | None = None,
+    knobs: Knobs = AS_R1,
+    engine: str | None = None,
+    overrides: Sequence[str] = (),
+    root: Path | None = None,
+    out: Path | None = None,
+) -> Path:
+    """Score `checkpoint`, print the table, and return the folder of the result.
 
-    `data` is scored whole, but for the tiny world's, whose held-out problems alone are. Raises
-    UserError for a checkpoint outside of any run without `data`.
+    Without `benchmarks` and `data` it is asked its own run's held-out problems. `overrides` are
+    knobs of model, sampler and runtime as in a recipe. Raises UserError for whatever is wrong with
+    the benchmarks, the model or the folder; nothing that was drawn is lost then.
     """
+    loaded = load_asked(benchmarks, data, knobs, root)
     folder = base_folder(Model(path=checkpoint))
     run = recipe_above(folder)
-    drawn = {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}
-    stage = _stage(run).model_copy(
-        update={
-            "sampling": _changed(_stage(run).sampling, drawn),
-            **_given({"problems": problems, "samples": samples}),
-        }
-    )
-    recipe = Recipe(
-        name="eval",
-        seed=seed,
-        model=_model(run, folder),
-        data=_data(run, data),
-        stages=(stage,),
-        **_shared(run, folder),
-    )
-    if engine:
-        recipe = recipe.model_copy(update={"sampler": _changed(recipe.sampler, {"engine": engine})})
-    with tempfile.TemporaryDirectory() as scratch:
-        results = RunDirectory(Path(scratch))
-        with Workbench(recipe, results, Accelerator()) as bench:
-            run_evaluate(stage, bench, folder)
-        scores = json.loads(results.evaluation(stage.name).read_text())
-    Console(highlight=False).print(before_after([scores]))
+    machine = machine_of(run, folder, **({"engine": engine} if engine else {})).changed(overrides)
+    use_threads(machine.runtime.threads)
+    recipe = _recipe(run, machine, loaded, knobs.seed)
+    bench = Workbench(recipe, RunDirectory(out or RESULTS), Accelerator())
+    with bench, ExitStack() as closing:
+        asking = _Asking(folder, run, bench, knobs, closing)
+        evaluation, answerer = asking.about(loaded)
+        return carry_out(evaluation, answerer, bench.scorer, out, checkpoint)
+
+
+def carry_out(
+    evaluation: Evaluation, answerer: Answerer, scorer_of: ScorerOf, out: Path | None, called: str
+) -> Path:
+    """Conduct `evaluation` of what is `called` so, and print its table; the folder of the result.
+
+    Raises UserError before anything is drawn where a reference cannot be read.
+    """
+    check_markings(evaluation.tasks, scorer_of)
+    there = out or RESULTS / _name(called, evaluation)
+    console = Console(highlight=False)
+    console.print(Text(f"into {there}; the same command goes on with it"), soft_wrap=True)
+    with _Told(evaluation, there) as told:
+        results = conduct(there, evaluation, answerer, scorer_of, tell=told.tell)
+    write_result_page(there)
+    show_results(results, there, console)
+    return there
+
+
+def load_asked(
+    benchmarks: Sequence[str], data: OwnData | None, knobs: Knobs, root: Path | None
+) -> list[Loaded]:
+    """The benchmarks asked for, read before anything else is loaded. Raises UserError for those
+    that are not there or not of their form, and for knobs that make no sense together."""
+    lines = chosen(benchmarks) if benchmarks else []
+    if data is not None:
+        own = own_file(
+            data.source,
+            data.question,
+            data.answer,
+            after=data.answer_after,
+            reward=knobs.reward or "accuracy",
+            split=data.split,
+        )
+        lines.append(own)
+    if knobs.temperature == 0 and (knobs.k or 1) > 1:
+        raise UserError(f"temperature 0 draws the same answer {knobs.k} times: give -k 1")
+    return [load(line, data_root(root), knobs.limit) for line in lines]
+
+
+class _Asking:
+    """How one checkpoint is asked; an engine that it starts is left to `closing`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        run: Recipe | None,
+        bench: Workbench,
+        knobs: Knobs,
+        closing: ExitStack,
+    ) -> None:
+        self._folder, self._run, self._closing = folder, run, closing
+        self._bench, self._knobs = bench, knobs
+        self._tokenizer = load_tokenizer(bench.model, folder)
+
+    def about(self, loaded: Sequence[Loaded]) -> tuple[Evaluation, LocalAnswerer]:
+        """The evaluation on `loaded`, or on the run's held-out problems, and who answers."""
+        sampler = self._bench.recipe.sampler
+        window = sampler.max_model_len
+        sampling = self._knobs.sampling(window, self._stage.sampling if self._run else None)
+        tasks = self._tasks(loaded)
+        about = {"deviations": deviations_of(tasks, loaded, sampling)} if loaded else {}
+        evaluation = Evaluation(
+            tasks,
+            sampling,
+            self._knobs.seed,
+            {"path": str(self._folder), "sha256": weights_hash(self._folder)},
+            {"engine": sampler.engine, "dtype": self._dtype, "window": window},
+            about,
+        )
+        return evaluation, LocalAnswerer(self._start, self._tokenizer, sampling, window)
+
+    def _tasks(self, loaded: Sequence[Loaded]) -> tuple[Task, ...]:
+        prompt = self._run.prompt if self._run else None
+        if loaded:
+            has_template = self._tokenizer.chat_template is not None
+            return tuple(
+                benchmark_task(one, self._knobs, prompt, has_template=has_template)
+                for one in loaded
+            )
+        if prompt is None:
+            raise UserError(
+                "the checkpoint lies in no run, so say what to ask: --benchmarks gsm8k,math500 "
+                "(`grpo benchmarks` lists them), or --data FILE"
+            )
+        limit = self._knobs.limit or self._stage.problems
+        problems = self._bench.problems(None)[1][:limit]
+        if not problems:
+            raise UserError("the checkpoint's run holds no problems out; name some: --data FILE")
+        k = self._knobs.k or self._stage.samples
+        return (held_out(problems, prompt, k, "evaluate"),)
+
+    @property
+    def _stage(self) -> Evaluate:
+        return _stage(self._run)
+
+    @property
+    def _dtype(self) -> str:
+        return self._bench.recipe.sampler.dtype or self._bench.model.dtype
+
+    def _start(self, tokens: int) -> Sampler:
+        """The engine with a window of `tokens`: caches are made no larger than need be."""
+        changes = {"max_model_len": max(16, tokens), "dtype": self._dtype}
+        config = self._bench.recipe.sampler.model_copy(update=changes)
+        sampler = open_sampler(self._folder, config)
+        self._closing.callback(sampler.close)
+        return sampler
 
 
 def _stage(run: Recipe | None) -> Evaluate:
-    """How the checkpoint's own run evaluates, or R1's protocol."""
-    for stage in reversed(run.stages if run else ()):
+    """How the checkpoint's own run evaluates, or R1's protocol at its rollouts' length."""
+    stages = run.stages if run else ()
+    for stage in reversed(stages):
         if isinstance(stage, Evaluate):
-            return stage.model_copy(update={"name": "score", "parent": "base", "data": None})
-    longest = [
-        stage.sampling.max_tokens for stage in (run.stages if run else ()) if isinstance(stage, Rl)
-    ]
+            return stage
+    longest = [stage.sampling.max_tokens for stage in stages if isinstance(stage, Rl)]
     sampling = Sampling(temperature=0.6, top_p=0.95, max_tokens=max(longest, default=1024))
     return Evaluate(name="score", kind="evaluate", sampling=sampling)
 
 
-def _data(run: Recipe | None, path: str | None) -> Data:
-    if path is None:
-        if run is None:
-            raise UserError("the checkpoint lies in no run, so name the problems: --data PATH")
-        return run.data
-    columns = _columns(run.data) if run else {}
-    return Data(path=path, held_out_path=None if path.startswith("tiny:") else path, **columns)
+def _recipe(run: Recipe | None, machine: Machine, loaded: Sequence[Loaded], seed: int) -> Recipe:
+    """The recipe of this one evaluation: the run's problems and prompt, the machine's rest."""
+    data = run.data if run else Data(path=",".join(one.source for one in loaded) or "none")
+    return Recipe(
+        name="eval",
+        seed=seed,
+        model=machine.model,
+        sampler=machine.sampler,
+        runtime=machine.runtime,
+        data=data,
+        stages=(_stage(run).model_copy(update={"name": "score", "parent": "base", "data": None}),),
+        prompt=run.prompt if run else Prompt(),
+    )
 
 
-def _shared(run: Recipe | None, folder: Path) -> dict[str, Any]:
-    """What the run had and a stage does not: the prompt, the engine and the machine."""
-    if run:
-        return {"prompt": run.prompt, "sampler": run.sampler, "runtime": run.runtime}
-    usual = SamplerConfig()
-    longest = read_config(folder).get("max_position_embeddings") or usual.max_model_len
-    return {"sampler": _changed(usual, {"max_model_len": min(usual.max_model_len, longest)})}
+def _name(checkpoint: str, evaluation: Evaluation) -> str:
+    """The folder's name: the checkpoint's, and a digest of all that makes it this evaluation."""
+    path = Path(checkpoint)
+    words = path.parts[-3:] if "checkpoints" in path.parts else path.parts[-1:]
+    digest = hashlib.sha256(json.dumps(evaluation.plan(), sort_keys=True).encode()).hexdigest()
+    return "-".join((*(word.replace(":", "-") for word in words if word), digest[:8]))
 
 
-def _columns(data: Data) -> dict[str, Any]:
-    return data.model_dump(include={"question", "answer", "answer_after"})
+class _Told:
+    """The progress bar of an evaluation: samples judged, of all there are."""
 
+    def __init__(self, evaluation: Evaluation, folder: Path) -> None:
+        there = {row.key for row in Shelf(folder).rows() if row.outcome}
+        total = sum(len(task.problems) * task.k for task in evaluation.tasks)
+        self._bar = Progress("eval", min(len(there), total), total)
+        self._judged, self._right, self._cut = 0, 0, 0
 
-def _model(run: Recipe | None, folder: Path) -> Model:
-    held = run.model if run and run.model else Model(path="", dtype=_own_dtype(folder))
-    return held.model_copy(update={"path": str(folder)})
+    def __enter__(self) -> "_Told":
+        self._bar.__enter__()
+        return self
 
+    def __exit__(self, *reason: Any) -> None:
+        self._bar.__exit__(*reason)
 
-def _own_dtype(folder: Path) -> Any:
-    return model_dtype(read_config(folder))
-
-
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _changed(section: Any, values: dict[str, Any]) -> Any:
-    return section.model_copy(update=_given(values))
+    def tell(self, rows: Sequence[Row]) -> None:
+        """Count samples that were judged."""
+        for row in rows:
+            self._judged += 1
+            self._right += row.correct
+            self._cut += row.is_truncated
+            shares = {"right": self._right / self._judged, "cut off": self._cut / self._judged}
+            self._bar.advance(shares)

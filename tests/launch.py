@@ -55,6 +55,15 @@ def sampling(purpose: str, step: str, name: str) -> None:
     before(Collector, "collect", arm)
 
 
+def evaluating(piece: str, name: str) -> None:
+    """When an evaluation is about to write its `piece`-th piece (from 1), of 8 samples each."""
+    from grpo.eval import shelf
+
+    shelf.PIECE_ROWS = 8
+    numbers = iter(range(1, 10**9))
+    before(shelf, "write_rows", lambda *_: next(numbers) == int(piece) and strike(name))
+
+
 def updating(step: str, name: str) -> None:
     """In the second minibatch of `step`: one optimizer step done, the next one's gradient begun."""
     from accelerate import Accelerator
@@ -70,15 +79,30 @@ def updating(step: str, name: str) -> None:
     before(Accelerator, "clip_grad_norm_", lambda *_: second and strike(name))
 
 
+def tuning(step: str, name: str) -> None:
+    """In the optimizer step `step` of an sft stage: its gradient is there, the step not taken."""
+    from accelerate import Accelerator
+
+    from grpo.stages.tuning import Tuning
+
+    here = []
+
+    def arm(tuning: Any, batch: Any) -> None:
+        here[:] = [True] * (tuning.step == int(step))
+
+    before(Tuning, "learn", arm)
+    before(Accelerator, "clip_grad_norm_", lambda *_: here and strike(name))
+
+
 def saving(step: str, name: str) -> None:
     """In the checkpoint after `step` steps: its weights are written, its optimizer is not."""
-    from grpo.stages import learner
+    from grpo.stages import trained
 
     def act(folder: Path, trainer: Any) -> None:
         if trainer.state["step"] == int(step):
             strike(name)
 
-    before(learner, "save_trainer", act)
+    before(trained, "save_trainer", act)
 
 
 def poison(step: str, minibatch: str) -> None:
@@ -127,7 +151,9 @@ def _note_requests(file: Path, sampler: Any, requests: Any, sampling: Any) -> No
 FAULTS: dict[str, Callable[..., None]] = {
     "none": lambda: None,
     "sampling": sampling,
+    "evaluating": evaluating,
     "updating": updating,
+    "tuning": tuning,
     "saving": saving,
     "poison": poison,
     "stale": stale,

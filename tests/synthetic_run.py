@@ -6,7 +6,6 @@ the rollouts, scores in the evaluations are means over their tables of answers.
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from grpo.eval.row import Row, write_rows
+from grpo.eval.score import scored
+from grpo.eval.task import HELD_OUT
 
 HOSTILE = '</script><script>alert("x")</script><b>&amp;</b><!-- <img src=x onerror=alert(1)>'
 OUTCOMES = ("correct", "wrong", "unparseable", "timeout", "error")
@@ -53,16 +56,6 @@ def build_run(root: Path, shape: Shape | None = None, seed: int = 7) -> Path:
         lines.append(_line(step, rows, shape, rng))
     (root / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return root
-
-
-def wilson(right: int, count: int) -> dict[str, float]:
-    """Share with its 95% Wilson interval, as evaluations write it."""
-    if count == 0:
-        return {"mean": math.nan, "low": math.nan, "high": math.nan, "n": 0}
-    share, z = right / count, 1.959964
-    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count**2))
-    return {"mean": share, "low": centre - half, "high": centre + half, "n": count}
 
 
 def _skill(progress: float) -> tuple[float, float, float]:
@@ -125,31 +118,32 @@ def _evaluation(
 ) -> None:  # fmt: skip
     problems = np.random.default_rng(99)
     asked = [_problem(number, problems) for number in range(shape.problems)]
-    rows = [{**problem, **_completion(problem, skill, rng)} for problem in asked]
-    formed = [row for row in rows if row["format"]]
-    by_kind = {
-        kind: {"strict": _share([row for row in rows if row["kind"] == kind], "strict")}
-        for kind in KINDS
-    }
-    evaluation = {
-        "stage": stage, "checkpoint": f"checkpoints/{parent}/last", "parent": parent,
-        "problems": shape.problems, "samples": 1, "sampling": {"temperature": 0.6, "top_p": 0.95},
-        "scores": {
-            **{name: _share(rows, name) for name in ("strict", "lenient", "format")},
-            "accuracy_given_format": _share(formed, "strict"),
-        },
-        "mean_length": sum(len(row["completion"]) for row in rows) / len(rows),
-        "truncated": sum(row["finish_reason"] == "length" for row in rows) / len(rows),
-        "by_kind": by_kind,
+    rows = [_row(problem, _completion(problem, skill, rng)) for problem in asked]
+    folder = root / "evaluations" / stage
+    folder.mkdir(parents=True)
+    write_rows(folder / "samples.parquet", rows)
+    sampling = {"temperature": 0.6, "top_p": 0.95}
+    results = {
+        "stage": stage, "parent": parent, "knobs": {"sampling": sampling, "seed": 7},
+        "benchmarks": {"held-out": scored(rows, HELD_OUT)},
     }  # fmt: skip
-    folder = root / "evaluations"
-    folder.mkdir(exist_ok=True)
-    (folder / f"{stage}.json").write_text(json.dumps(evaluation, indent=1))
-    pq.write_table(pa.Table.from_pylist(rows), folder / f"{stage}.parquet")
+    (folder / "results.json").write_text(json.dumps(results, indent=1))
 
 
-def _share(rows: Sequence[dict[str, Any]], name: str) -> dict[str, float]:
-    return wilson(sum(row[name] for row in rows), len(rows))
+def _row(problem: dict[str, str], answer: dict[str, Any]) -> Row:
+    """A judged sample, the verdicts being those `_completion` chose."""
+    strict, lenient, form = (answer[name] for name in ("strict", "lenient", "format"))
+    outcomes = {
+        "accuracy": "correct" if strict else "wrong",
+        "accuracy_lenient": "correct" if lenient else "wrong",
+        "format": "correct" if form else "wrong",
+    }
+    return Row(
+        "held-out", problem["problem_id"], problem["question"], problem["answer"],
+        problem["language"], None, None, 0, 0, "", answer["completion"], answer["finish_reason"],
+        len(answer["completion"]), None, None, HELD_OUT.outcome(outcomes), strict, float(strict),
+        json.dumps(outcomes), json.dumps({"kind": problem["kind"]}),
+    )  # fmt: skip
 
 
 def _rollout(root: Path, step: int, shape: Shape, rng: np.random.Generator) -> list[dict[str, Any]]:

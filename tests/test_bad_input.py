@@ -41,15 +41,18 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
     done = tiny_run.run(tmp_path / "run", "model.path=models/none")
-    assert sentence(done).startswith("key 'model.path': there is no folder 'models/none'")
+    said = sentence(done)
+    assert said.startswith(
+        "override 'model.path=models/none': key 'model.path': there is no folder"
+    )
     assert not (tmp_path / "run").exists()
 
 
 def test_a_column_that_is_not_there(problems: Path, tmp_path: Path) -> None:
     done = tiny_run.run(tmp_path / "run", f"data.path={problems}", "data.answer=anser")
     assert sentence(done) == (
-        f"key 'data.path': {problems}:1: no column 'anser'; the nearest is 'answer' "
-        "(columns: 'question', 'answer')."
+        f"override 'data.path={problems}': key 'data.path': {problems}:1: no column 'anser'; "
+        "the nearest is 'answer' (columns: 'question', 'answer')."
     )
     assert not (tmp_path / "run").exists()
 
@@ -104,9 +107,9 @@ def test_nan_in_the_loss_stops_at_the_last_good_checkpoint(
 @pytest.mark.slow
 def test_a_folder_that_holds_another_recipes_run(unbroken: Path) -> None:
     there = files(unbroken)
-    done = tiny_run.run(unbroken, *EACH, "stages.zero.optimizer.lr=0.1")
+    done = tiny_run.run(unbroken, *EACH, "name=large")
     assert sentence(done) == (
-        f"{unbroken} holds a run of another recipe (it differs in stages.0.optimizer.lr); "
+        f"{unbroken} holds a run of another recipe, 'small'; "
         "give another --dir, or remove that folder"
     )
     assert files(unbroken) == there

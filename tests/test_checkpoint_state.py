@@ -142,10 +142,10 @@ def test_an_object_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_trainer_state_must_be_plain_json(tmp_path: Path) -> None:
-    plain = {"step": 4, "metrics_bytes": 18204, "data": {"position": [1, 2]}, "kl": math.nan}
+    plain = {"step": 4, "tokens": 18204, "data": {"position": [1, 2]}, "kl": math.nan}
     save_trainer(tmp_path, TrainerState(plain, {}, {}))
     assert repr(load_trainer(tmp_path).state) == repr(plain)
-    assert json.loads((tmp_path / "state.json").read_text())["metrics_bytes"] == 18204
+    assert json.loads((tmp_path / "state.json").read_text())["tokens"] == 18204
     wrongs: tuple[dict[Any, Any], ...] = ({"position": (1, 2)}, {1: "one"})
     for wrong in wrongs:
         with pytest.raises(TypeError, match="plain JSON"):

@@ -96,9 +96,7 @@ def test_a_source_that_cannot_be_had_says_why(
 
 
 def test_answers_to_one_prompt_stay_on_one_side() -> None:
-    both = [
-        Conversation(f"{n}-{turn}", "?", "!", str(n)) for n in range(1000) for turn in range(3)
-    ]
+    both = [Conversation(f"{n}-{turn}", "?", "!", str(n)) for n in range(1000) for turn in range(3)]
     train, held_out = split_by_loss(both, 0.2)
     sides = [{one.key for one in side} for side in (train, held_out)]
     assert not sides[0] & sides[1]

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grpo.eval.estimators import share
 from grpo.eval.intervals import WILSON, clustered, t95, wilson_limits
 from grpo.eval.pass_at_k import avg_at_k, pass_at_k
 
@@ -82,19 +81,9 @@ def test_samples_that_agree_are_one_observation() -> None:
 
 
 def test_wilson_s_limits_at_the_normal_quantile() -> None:
-    # As in test_eval: 8 of 10.
+    # By hand for 8 of 10, with z^2 = 3.84146: the centre is (0.8 + 0.192073) / 1.384146 =
+    # 0.716740 and half the width 1.959964 / 1.384146 x sqrt(0.016 + 0.0096036) = 0.226577.
     assert wilson_limits(0.8, 10) == pytest.approx((0.490163, 0.943317), abs=2e-6)
-
-
-def test_shares_of_all_and_none_have_a_width() -> None:
-    # 3.84146 / (30 + 3.84146), four samples each; a question with none counted bounds nothing.
-    none = share([[False] * 4] * 30)
-    assert (none.mean, none.low, none.n) == (0.0, 0.0, 120)
-    assert none.high == pytest.approx(0.113514, abs=1e-6)
-    among = [[True, True]] * 30 + [[False, False]] * 5
-    every = share([[True, True]] * 30 + [[False, False]] * 5, among=among)
-    assert (every.mean, every.high, every.n) == (1.0, 1.0, 60)
-    assert every.low == pytest.approx(1 - none.high)
 
 
 # --- coverage: how often the interval of a simulated benchmark holds the truth ---

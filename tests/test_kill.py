@@ -74,7 +74,7 @@ def both(
         pool.submit(
             break_up,
             tmp_path_factory.mktemp("stopped") / "run",
-            ("sampling:evaluate:0:TERM", "--max-steps", "3"),
+            ("evaluating:1:TERM", "--max-steps", "3"),
             ("updating:4:TERM",),
         ),
     )

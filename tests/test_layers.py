@@ -22,18 +22,36 @@ OURS = set(SOURCES)
 FLOORS = (
     {"grpo.errors"},
     # the ground: nouns and laws
-    {"grpo_data", "grpo.recipe", "grpo.objective", "grpo.metrics", "grpo.timing"},
+    {"grpo_data", "grpo.recipe", "grpo.objective", "grpo.timing", "grpo.versions", "grpo.threads"},
     {"grpo_rewards", "grpo.checkpoint", "grpo.types"},
-    {"grpo.model", "grpo.progress", "grpo.track"},
+    {"grpo.model", "grpo.metrics", "grpo.progress", "grpo.track"},
     # the two engines, which do not know each other
     {"grpo.sampler", "grpo.train"},
+    # what a checkpoint runs on
+    {"grpo.machine"},
     # problems to scored groups, then to estimates
     {"grpo.rollout"},
     {"grpo.eval"},
     # the story, one noun a line, and pictures of it
     {"grpo.stages", "grpo.report", "grpo.inputs", "grpo.boundary"},
     # what the verbs do
-    {"grpo.pipeline", "grpo.evaluate", "grpo.sample"},
+    {
+        "grpo.pipeline",
+        "grpo.evaluate",
+        "grpo.rescore",
+        "grpo.compare",
+        "grpo.scale",
+        "grpo.benchmarks",
+        "grpo.sample",
+        "grpo.serve",
+        "grpo.decontaminate",
+        "grpo.export",
+        "grpo.status",
+        "grpo.audit",
+    },
+    {"grpo.evaluate_endpoint"},
+    {"grpo.cli_eval"},
+    {"grpo.cli_serve"},
     {"grpo.cli"},
     {"grpo.__main__"},
 )
@@ -50,7 +68,9 @@ FORBIDDEN = {
 # Parts that load without torch: `grpo check` is built of them.
 WITHOUT_TORCH = (
     "grpo_data", "grpo_rewards", "grpo.recipe", "grpo.errors", "grpo.metrics", "grpo.timing",
-    "grpo.progress", "grpo.inputs", "grpo.boundary", "grpo.cli",
+    "grpo.progress", "grpo.inputs", "grpo.boundary", "grpo.cli", "grpo.cli_eval",
+    "grpo.cli_serve",
+    "grpo.decontaminate", "grpo.audit",
 )  # fmt: skip
 HEAVY = {"torch", "transformers", "vllm", "accelerate", "datasets", "trl"}
 

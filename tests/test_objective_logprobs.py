@@ -33,11 +33,11 @@ def inputs(dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor, 
 def test_by_hand() -> None:
     # logits ln 1, ln 3 at temperature 1: p = 1/4, 3/4; at 1/2 they double: p = 1/10, 9/10
     hidden, weight = torch.ones(1, 1), torch.tensor([[1.0], [3.0]]).log()
-    logp, entropy = chunked_logprobs(hidden, weight, torch.tensor([1]))
+    logp, entropy, _ = chunked_logprobs(hidden, weight, torch.tensor([1]))
     torch.testing.assert_close(logp, torch.tensor([0.75]).log())
     # -(1/4 ln 1/4 + 3/4 ln 3/4) = .346574 + .215762
     torch.testing.assert_close(entropy, torch.tensor([0.562335]))
-    logp, _ = chunked_logprobs(hidden, weight, torch.tensor([0]), temperature=0.5)
+    logp, _, _ = chunked_logprobs(hidden, weight, torch.tensor([0]), temperature=0.5)
     torch.testing.assert_close(logp, torch.tensor([0.1]).log())
 
 
@@ -52,7 +52,7 @@ def test_values_and_gradients_equal_the_plain_formulation(
     given = bias if with_bias else None
     # Means over unequal weights, as in a loss: every token must get its own gradient.
     pull, push = torch.randn(2, N) / N
-    logp, entropy = chunked_logprobs(
+    logp, entropy, _ = chunked_logprobs(
         hidden, weight, targets, temperature=0.7, chunk=chunk, bias=given, entropy_grad=entropy_grad
     )
     want_logp, want_entropy = plain(hidden, weight, targets, 0.7, given)
@@ -70,9 +70,10 @@ def test_the_written_derivatives_are_the_numerical_ones() -> None:
     hidden, weight, targets, bias = inputs(torch.float64)
 
     def both(hidden: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        return chunked_logprobs(
+        logp, entropy, _ = chunked_logprobs(
             hidden[:5], weight, targets[:5], temperature=1.3, chunk=2, bias=bias, entropy_grad=True
         )
+        return logp, entropy
 
     assert torch.autograd.gradcheck(both, (hidden, weight, bias))
 
@@ -91,10 +92,20 @@ def test_entropy_carries_a_gradient_only_when_asked() -> None:
     assert chunked_logprobs(hidden, weight, targets, entropy_grad=True)[1].requires_grad
 
 
-def test_entropy_that_was_not_computed_does_not_read_as_a_number() -> None:
+def test_a_hit_is_a_target_that_no_token_is_likelier_than() -> None:
+    hidden, weight, _, _ = inputs()
+    logits = hidden.detach() @ weight.detach().T
+    best, worst = logits.argmax(1), logits.argmin(1)
+    asked = torch.where(torch.arange(len(best)) % 3 == 0, worst, best)
+    hits = chunked_logprobs(hidden, weight, asked, temperature=0.7, chunk=7, hits=True)[2]
+    assert hits.tolist() == [float(n % 3 != 0) for n in range(len(best))]
+    assert not hits.requires_grad
+
+
+def test_what_was_not_computed_does_not_read_as_a_number() -> None:
     hidden, weight, targets, _ = inputs()
-    logp, entropy = chunked_logprobs(hidden, weight, targets, entropy=False)
-    assert entropy.isnan().all()
+    logp, entropy, hits = chunked_logprobs(hidden, weight, targets, entropy=False)
+    assert entropy.isnan().all() and hits.isnan().all()
     torch.testing.assert_close(logp, chunked_logprobs(hidden, weight, targets)[0], rtol=0, atol=0)
 
 
@@ -102,7 +113,7 @@ def test_low_precision_inputs_are_computed_in_float32_even_under_autocast() -> N
     hidden, weight, targets, _ = inputs(torch.bfloat16)
     want_logp, want_entropy = plain(hidden.float(), weight.float(), targets, 1.0, None)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        logp, entropy = chunked_logprobs(hidden, weight, targets, chunk=7)
+        logp, entropy, _ = chunked_logprobs(hidden, weight, targets, chunk=7)
         logp.sum().backward()
     assert logp.dtype == entropy.dtype == torch.float32
     torch.testing.assert_close(logp, want_logp, rtol=1e-6, atol=1e-6)
@@ -116,7 +127,7 @@ def test_low_precision_inputs_are_computed_in_float32_even_under_autocast() -> N
 
 def test_a_batch_with_no_tokens() -> None:
     hidden, weight, targets, _ = inputs()
-    logp, entropy = chunked_logprobs(hidden[:0], weight, targets[:0])
+    logp, entropy, _ = chunked_logprobs(hidden[:0], weight, targets[:0])
     assert logp.shape == entropy.shape == (0,)
     logp.sum().backward()
     assert weight.grad is not None and weight.grad.eq(0).all()
@@ -134,10 +145,10 @@ class LargestTensor(TorchDispatchMode):
         return result
 
 
-def largest(score: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]) -> int:
+def largest(score: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, ...]]) -> int:
     hidden, weight, targets, _ = inputs()
     with LargestTensor() as seen:
-        logp, entropy = score(hidden, weight, targets)
+        logp, entropy, *_ = score(hidden, weight, targets)
         (logp.sum() + entropy.sum()).backward()
     return seen.elements
 

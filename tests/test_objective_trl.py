@@ -140,7 +140,7 @@ def score(model: Any, sample: Sample) -> tuple[Tensor, Tensor]:
         attention_mask=torch.cat([sample.prompt_mask, sample.mask_BT], dim=1),
     )
     hidden = body.last_hidden_state[:, PROMPT - 1 : -1]
-    logprobs, entropy = chunked_logprobs(
+    logprobs, entropy, _ = chunked_logprobs(
         hidden.flatten(0, 1),
         model.lm_head.weight,
         sample.completion_ids.flatten(),

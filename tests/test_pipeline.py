@@ -15,6 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tiny_run import Done
 from transformers import AutoModelForCausalLM
 
+from grpo.eval.result import read_result
 from grpo.recipe.load import load_recipe
 
 pytestmark = pytest.mark.slow
@@ -134,14 +135,13 @@ def test_datasets_reads_the_rollouts(ran: Path, tmp_path: Path) -> None:
 
 
 def test_the_evaluations_score_the_same_problems(ran: Path) -> None:
-    before, after = (
-        json.loads((ran / "evaluations" / f"{name}.json").read_text())
-        for name in ("before", "after")
-    )
-    assert before["problems"] == after["problems"] == 40
-    assert before["checkpoint"] != after["checkpoint"]
-    for scores in (before["scores"], after["scores"]):
-        assert 0 <= scores["strict"]["mean"] <= scores["format"]["mean"] <= 1
+    before, after = (read_result(ran / "evaluations" / name) for name in ("before", "after"))
+    assert before.plan["tasks"] == after.plan["tasks"]
+    assert before.plan["checkpoint"] != after.plan["checkpoint"]
+    assert [row.seed for row in before.rows] == [row.seed for row in after.rows]
+    for found in (before.benchmarks["held-out"], after.benchmarks["held-out"]):
+        assert (found["questions"], found["k"]) == (40, 1)
+        assert 0 <= found["avg"]["value"] <= found["scores"]["format"]["value"] <= 1
 
 
 def test_the_report_and_the_trackers_have_the_numbers(ran: Path) -> None:
@@ -159,8 +159,9 @@ def test_transformers_loads_the_checkpoint(checkpoint: Path) -> None:
     assert all(name.startswith(draft) for name in info["unexpected_keys"])
 
 
-def test_vllm_loads_the_checkpoint(checkpoint: Path) -> None:
-    done = tiny_run.grpo("eval", checkpoint, "--problems", 8, "--max-tokens", 32)
+def test_vllm_loads_the_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
+    words = ("--limit", 8, "--max-tokens", 32, "--out", tmp_path / "result")
+    done = tiny_run.grpo("eval", checkpoint, *words)
     assert done.code == 0, done.err
     assert "strict" in done.out
 

@@ -15,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from grpo.errors import UserError
+from grpo.eval.row import read_rows
 from grpo.report import print_summary, write_report
 from grpo.report.answers import turns
 from grpo.report.charts import charts_of
@@ -86,8 +87,16 @@ def report_of(run_dir: Path) -> Page:
 
 
 def results(run_dir: Path, stage: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run_dir / "evaluations" / f"{stage}.json").read_text())
-    return found
+    """An evaluation's results under the names that the report's tables have for them."""
+    found = json.loads((run_dir / "evaluations" / stage / "results.json").read_text())
+    (held_out,) = found["benchmarks"].values()
+    return {
+        "parent": found["parent"],
+        "scores": {"strict": held_out["avg"], **held_out["scores"]},
+        "mean_length": held_out["mean_tokens"],
+        "truncated": held_out["truncated"],
+        "by": held_out["by"],
+    }
 
 
 def data_of(page: Page) -> dict[str, Any]:
@@ -121,11 +130,11 @@ def test_headline_has_the_numbers_of_the_files(run_dir: Path) -> None:
     before, after = results(run_dir, "before")["scores"], results(run_dir, "after")["scores"]
     one, two = before["strict"], after["strict"]
     assert sentence.startswith("After 12 steps of zero, strict pass@1 on 60 held-out problems rose")
-    assert f"from {100 * one['mean']:.1f}% (95% interval " in sentence
-    assert f"to {100 * two['mean']:.1f}% (" in sentence
+    assert f"from {100 * one['value']:.1f}% (95% interval " in sentence
+    assert f"to {100 * two['value']:.1f}% (" in sentence
     assert f"{100 * two['low']:.1f}–{100 * two['high']:.1f}" in sentence
-    assert f"{100 * (two['mean'] - one['mean']):+.1f} points." in sentence
-    assert f"{100 * before['lenient']['mean']:.1f}% to" in sentence
+    assert f"{100 * (two['value'] - one['value']):+.1f} points." in sentence
+    assert f"{100 * before['lenient']['value']:.1f}% to" in sentence
 
 
 @pytest.mark.parametrize(
@@ -157,7 +166,7 @@ def test_headline_claims_no_rise_inside_the_interval(run_dir: Path, tmp_path: Pa
 def test_table_rows_equal_the_files(run_dir: Path, page: Page) -> None:
     before, after = results(run_dir, "before"), results(run_dir, "after")
     rows = {row.label: row for row in score_rows(before, after)}
-    given = [results_["scores"]["accuracy_given_format"]["mean"] for results_ in (before, after)]
+    given = [results_["scores"]["accuracy_given_format"]["value"] for results_ in (before, after)]
     assert rows["accuracy given format"].values == tuple(f"{100 * mean:.1f}%" for mean in given)
     assert rows["mean length"].values[1] == f"{after['mean_length']:.1f}"
     for row in rows.values():
@@ -165,10 +174,10 @@ def test_table_rows_equal_the_files(run_dir: Path, page: Page) -> None:
 
 
 def test_kinds_and_languages_are_the_answers_means(run_dir: Path, page: Page) -> None:
-    answers = pq.read_table(run_dir / "evaluations" / "after.parquet").to_pylist()
-    chinese = [row["strict"] for row in answers if row["language"] == "zh"]
-    chain = results(run_dir, "after")["by_kind"]["chain"]["strict"]["mean"]
-    assert re.search(rf"\bzh [\d.]+% {100 * sum(chinese) / len(chinese):.1f}%", page.words)
+    answers = read_rows(run_dir / "evaluations" / "after" / "samples.parquet")
+    chinese = [row.correct for row in answers if row.language == "zh"]
+    chain = results(run_dir, "after")["by"]["kind"]["chain"]["value"]
+    assert re.search(rf"\bzh [\d.]+% [\d.–]+ {100 * sum(chinese) / len(chinese):.1f}%", page.words)
     assert f"{100 * chain:.1f}%" in page.words
 
 
@@ -183,8 +192,8 @@ def test_a_score_that_is_nan_is_a_dash(run_dir: Path, tmp_path: Path) -> None:
 def test_turns_count_every_problem_once(run_dir: Path) -> None:
     run = read_run(run_dir)
     before, after = (
-        {row["problem_id"]: row["strict"] for row in pq.read_table(path).to_pylist()}
-        for path in (run_dir / "evaluations" / f"{stage}.parquet" for stage in ("before", "after"))
+        {row.question_id: row.correct for row in read_rows(path / "samples.parquet")}
+        for path in (run_dir / "evaluations" / stage for stage in ("before", "after"))
     )
     found = {turn.label: turn for turn in turns(run_dir, run.evaluations)}
     assert sum(turn.count for turn in found.values()) == 60
@@ -192,7 +201,7 @@ def test_turns_count_every_problem_once(run_dir: Path) -> None:
     assert found["wrong before, right after"].count == len(gained)
     shown = found["wrong before, right after"].shown
     assert [one["language"] for one, _ in shown] == ["en", "zh", "en"]
-    assert all(one["problem_id"] == two["problem_id"] for one, two in shown)
+    assert all(one["question"] == two["question"] for one, two in shown)
 
 
 # --- the charts --------------------------------------------------------------------------------
@@ -245,7 +254,7 @@ def test_time_is_split_and_what_is_left_is_other() -> None:
 
 def test_evaluations_anchor_the_accuracy_chart(run_dir: Path) -> None:
     anchors = anchors_of(read_run(run_dir), "zero", 0, 11)
-    means = [results(run_dir, stage)["scores"]["strict"]["mean"] for stage in ("before", "after")]
+    means = [results(run_dir, stage)["scores"]["strict"]["value"] for stage in ("before", "after")]
     assert [(step, score.mean) for step, score in anchors["eval/strict"]] == [
         (-1, means[0]), (11, means[1]),
     ]  # fmt: skip
@@ -281,7 +290,7 @@ def test_page_closes_every_tag_and_stays_small(run_dir: Path, page: Page) -> Non
 
 def test_hostile_text_stays_text(run_dir: Path, tmp_path: Path) -> None:
     run = copy_of(run_dir, tmp_path)
-    for path in (*run.glob("rollouts/*/*.parquet"), *run.glob("evaluations/*.parquet")):
+    for path in (*run.glob("rollouts/*/*.parquet"), *run.glob("evaluations/*/*.parquet")):
         rows = pq.read_table(path).to_pylist()
         hostile = [{**row, "completion": HOSTILE, "question": HOSTILE} for row in rows]
         pq.write_table(pa.Table.from_pylist(hostile), path)
@@ -368,7 +377,7 @@ def test_half_way_run_has_a_page(tmp_path: Path) -> None:
     run = build_run(tmp_path / "half", Shape(steps=3, planned=20, finished=False))
     before = results(run, "before")["scores"]["strict"]
     page = report_of(run)
-    assert f"strict pass@1 of {100 * before['mean']:.1f}%" in page.words
+    assert f"strict pass@1 of {100 * before['value']:.1f}%" in page.words
     assert "Stage zero is not finished: 3 of 20 steps are logged." in page.words
     assert "Stage after has not run yet." in page.words
     assert "How its answers changed" not in page.words and "Held-out scores" in page.words
@@ -397,13 +406,13 @@ def test_a_step_logged_twice_counts_once(run_dir: Path, tmp_path: Path) -> None:
 
 def test_broken_files_are_named_and_left_out(run_dir: Path, tmp_path: Path) -> None:
     run = copy_of(run_dir, tmp_path)
-    (run / "evaluations" / "after.json").write_text('{"stage": "after", "sco')
-    (run / "evaluations" / "before.parquet").write_bytes(b"PAR1 no")
+    (run / "evaluations" / "after" / "results.json").write_text('{"stage": "after", "ben')
+    (run / "evaluations" / "before" / "samples.parquet").write_bytes(b"PAR1 no")
     (run / "rollouts" / "zero" / "step-000003.parquet").write_bytes(b"")
     (run / "manifest.json").write_text("{")
     (run / "metrics.jsonl").write_text("\n")
     page = report_of(run)
-    assert "after.json" in page.words and "manifest.json" in page.words
+    assert "after/results.json" in page.words and "manifest.json" in page.words
     assert "176 of 176 completions" in page.words  # 11 readable steps x 16
 
 
@@ -421,7 +430,7 @@ def test_no_run_is_a_user_error(tmp_path: Path) -> None:
 
 def test_evaluations_drawn_differently_are_called_out(run_dir: Path, tmp_path: Path) -> None:
     run = copy_of(run_dir, tmp_path)
-    rewrite(run, "after", problems=30)
+    rewrite(run, "after", questions=30)
     assert "The two evaluations differ in problems: 60 before, 30 after." in caveats(read_run(run))
 
 
@@ -441,8 +450,8 @@ def test_terminal_table_is_plain_and_narrow(run_dir: Path) -> None:
     lines = out.getvalue().splitlines()
     strict = next(line for line in lines if line.startswith("strict pass@1"))
     before, after = (results(run_dir, s)["scores"]["strict"] for s in ("before", "after"))
-    assert f"{100 * before['mean']:.1f}% (" in strict
-    assert strict.endswith(f"{100 * (after['mean'] - before['mean']):+.1f}")
+    assert f"{100 * before['value']:.1f}% (" in strict
+    assert strict.endswith(f"{100 * (after['value'] - before['value']):+.1f}")
     table = [line for line in lines if not line.startswith("Report:")]
     assert max(map(len, table)) <= 80 and out.getvalue().isascii()
 
@@ -469,13 +478,16 @@ def copy_of(run_dir: Path, target: Path) -> Path:
 
 
 def rewrite(run: Path, stage: str, **entries: Any) -> None:
-    path = run / "evaluations" / f"{stage}.json"
-    path.write_text(json.dumps(results(run, stage) | entries))
+    path = run / "evaluations" / stage / "results.json"
+    found = json.loads(path.read_text())
+    found["benchmarks"]["held-out"] |= entries
+    path.write_text(json.dumps(found))
 
 
 def rescore(run: Path, stage: str, **scores: tuple[float, float, float]) -> None:
     named = {
-        name: {"mean": mean, "low": low, "high": high, "n": 60}
-        for name, (mean, low, high) in scores.items()
+        name: {"value": value, "low": low, "high": high}
+        for name, (value, low, high) in scores.items()
     }
-    rewrite(run, stage, scores=results(run, stage)["scores"] | named)
+    found = results(run, stage)["scores"] | named
+    rewrite(run, stage, avg=found.pop("strict"), scores=found)

@@ -398,7 +398,8 @@ def test_a_script_is_paid_for_exactly_its_output(program: str) -> None:
     assert jails.left_behind() == []
 
 
-def test_programs_die_with_the_worker_that_runs_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("after_s", [0.0, 1.0])
+def test_programs_die_with_the_worker_that_runs_them(tmp_path: Path, after_s: float) -> None:
     jail = jails.best()
     code = f"""
 import sys
@@ -410,6 +411,7 @@ jails.ADD.run("import time\\ntime.sleep(600)", jails.best(), jails.LIMITS, to_th
     worker = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=tmp_path)
     assert jail.isolates and worker.stdout and worker.stdout.readline() == b"begins\n"
     _wait_until(lambda: len(jails.left_behind()) >= 2)
+    time.sleep(after_s)
     worker.kill()
     worker.wait()
     worker.stdout.close()
@@ -421,3 +423,8 @@ def _wait_until(happens: Callable[[], bool]) -> None:
     while not happens():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_a_program_cannot_become_root_again() -> None:
+    tries = "import os\ntry:\n    os.setresuid(0, 0, 0)\nexcept OSError:\n    add = lambda a, b: a + b\n"
+    assert jails.judged(tries).outcome == "correct"

@@ -56,7 +56,7 @@ def test_sequences_know_their_lengths_and_masks() -> None:
     assert len(TRIO) == 3
     assert TRIO.lengths == [5, 2, 5]
     assert TRIO.mask_BT.tolist() == [[True] * 3, [True, False, False], [True, True, False]]
-    assert TRIO.microbatches(10) == [[0, 2], [1]]
+    assert TRIO.microbatches(10) == [[[0], [2]], [[1]]]
 
 
 def test_some_rows_alone() -> None:
@@ -64,9 +64,12 @@ def test_some_rows_alone() -> None:
 
 
 def test_inputs_by_hand() -> None:
-    inputs = TRIO.inputs([2, 1], CPU)
-    assert inputs.ids_BS.tolist() == [[8, 9, 10, 5, 6], [7, 4, 0, 0, 0]]
-    assert inputs.real_BS.tolist() == [[True] * 5, [True, True, False, False, False]]
-    assert inputs.first_B.tolist() == [3, 1]
+    inputs = TRIO.inputs([[2], [1]], CPU)
+    assert inputs.ids_RS.tolist() == [[8, 9, 10, 5, 6], [7, 4, 0, 0, 0]]
+    assert inputs.real_RS.tolist() == [[True] * 5, [True, True, False, False, False]]
+    assert inputs.positions_RS is None
+    assert inputs.lengths == (5, 2)
+    assert inputs.row_B.tolist() == [0, 1]
+    assert inputs.first_B.tolist() == inputs.prompt_B.tolist() == [3, 1]
     assert inputs.targets_BT.tolist() == [[5, 6], [4, 0]]
     assert inputs.mask_BT.tolist() == [[True, True], [True, False]]

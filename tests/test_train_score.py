@@ -36,15 +36,8 @@ def test_scores_are_those_of_each_sequence_alone(
 @models
 def test_the_forward_gives_entropies_and_gradients_too(name: str) -> None:
     model, rows = MODELS[name](), sequences()
-    inputs = rows.inputs(range(len(rows)), CPU)
-    logprobs, entropy = ScoredLM(model)(
-        inputs.ids_BS,
-        inputs.first_B,
-        inputs.targets_BT,
-        inputs.mask_BT,
-        temperature=0.8,
-        entropy_grad=True,
-    )
+    inputs = rows.inputs([[row] for row in range(len(rows))], CPU)
+    logprobs, entropy, *_ = ScoredLM(model)(inputs, temperature=0.8, entropy_grad=True)
     (logprobs.sum() + 0.3 * entropy.sum()).backward()
     got = {key: p.grad for key, p in model.named_parameters()}
     model.zero_grad(set_to_none=True)

@@ -67,9 +67,10 @@ def compared(bench: Bench, name: str, beams: Beams, runs: Sequence[Sequence[Foun
 
 
 def table(lines: Sequence[Line]) -> Table:
-    """A line a search; shares in percent, the change in points, 95% intervals in brackets."""
-    heads = ("beams", "tokens", "n", "beam", "best-of-n", "change", "majority", "any")
-    shown = Table("scorer", *heads, box=None, pad_edge=False)
+    """A line a search: shares in percent, the change in points, 95% intervals in brackets."""
+    shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for head in ("scorer", "beams", "tokens", "n", "beam", "best-of-n", "change", "majority"):
+        shown.add_column(head, justify="left" if head == "scorer" else "right", no_wrap=True)
     for line in lines:
         change = line.change
         shown.add_row(
@@ -77,14 +78,9 @@ def table(lines: Sequence[Line]) -> Table:
             f"{line.keep}x{line.draw}",
             f"{line.tokens:,.0f}",
             f"{line.samples:.1f}",
-            _share(line.beam),
-            _share(line.best_of),
+            f"{100 * line.beam.value:.1f} ({100 * line.beam.low:.1f}-{100 * line.beam.high:.1f})",
+            f"{100 * line.best_of.value:.1f}",
             f"{100 * change.value:+.1f} ({100 * change.low:+.1f} {100 * change.high:+.1f})",
             f"{100 * line.majority.value:.1f}",
-            f"{100 * line.coverage.value:.1f}",
         )
     return shown
-
-
-def _share(one: Estimate) -> str:
-    return f"{100 * one.value:.1f} ({100 * one.low:.1f}-{100 * one.high:.1f})"

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import mpmath  # type: ignore[import-untyped]
+import mpmath
 import numpy as np
 
 Z95 = 1.959963984540054

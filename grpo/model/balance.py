@@ -6,11 +6,12 @@ that of one that had less goes up (V3, 2.1.2). The bias chooses experts; it neve
 
 # L = layers with experts, E = experts, B = sequences, T = tokens
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3TopkRouter
 
 RouterHook = Callable[[DeepseekV3TopkRouter, object, tuple[Tensor, ...]], None]
@@ -31,6 +32,7 @@ class RouterWatch:
         for layer, router in enumerate(self.routers):
             router.register_forward_hook(self._hook(layer))
         self.mask_BT: Tensor | None = None
+        self.lengths: Sequence[int] | None = None
         self.with_balance = with_balance
         self.balance: Tensor | float = 0.0
         self.reset()
@@ -41,9 +43,13 @@ class RouterWatch:
         self.load_LE = torch.zeros(len(self.routers), experts)
 
     @contextmanager
-    def watching(self, mask_BT: Tensor) -> Iterator[None]:
-        """Watch the forwards inside; only tokens where `mask_BT` is true count."""
-        self.mask_BT, self.balance = mask_BT, 0.0
+    def watching(self, mask_BT: Tensor, lengths: Sequence[int] | None = None) -> Iterator[None]:
+        """Watch the forwards inside; only tokens where `mask_BT` is true count.
+
+        `lengths` are needed where rows hold several sequences: the tokens of each, one after the
+        other as they stand in the rows.
+        """
+        self.mask_BT, self.lengths, self.balance = mask_BT, lengths, 0.0
         try:
             yield
         finally:
@@ -60,8 +66,14 @@ class RouterWatch:
             self.load_LE[layer] += hit_BTE.detach().sum((0, 1)).to(self.load_LE.device)
             if self.with_balance:
                 score_BTE = logits.sigmoid().view(hit_BTE.shape)
+                mask_BT = self.mask_BT
+                if self.lengths is not None:
+                    # A score of 1 behind the end, since scores are divided by their sum.
+                    score_BTE = _apart(score_BTE, mask_BT, self.lengths, 1.0)
+                    hit_BTE = _apart(hit_BTE, mask_BT, self.lengths, 0.0)
+                    mask_BT = _apart(mask_BT, mask_BT, self.lengths, 0.0)
                 self.balance = self.balance + sequence_balance(
-                    score_BTE, hit_BTE, self.mask_BT, router.top_k
+                    score_BTE, hit_BTE, mask_BT, router.top_k
                 )
 
         return hook
@@ -78,6 +90,12 @@ def sequence_balance(score_BTE: Tensor, hit_BTE: Tensor, mask_BT: Tensor, top_k:
     share_BTE = score_BTE / score_BTE.sum(-1, keepdim=True)
     p_BE = (share_BTE * mask_BT[..., None]).sum(1) / tokens_B1
     return (f_BE * p_BE).sum(-1).mean()
+
+
+def _apart(values: Tensor, mask_BT: Tensor, lengths: Sequence[int], fill: float) -> Tensor:
+    """Values by token, [B, T, ...], with each sequence in a row of its own."""
+    pieces = values[mask_BT].split(list(lengths))
+    return pad_sequence(pieces, batch_first=True, padding_value=fill)
 
 
 @torch.no_grad()

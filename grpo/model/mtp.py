@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 from transformers import DeepseekV3ForCausalLM
+from transformers.masking_utils import create_causal_mask
 from transformers.models.deepseek_v3.modeling_deepseek_v3 import (
     DeepseekV3DecoderLayer,
     DeepseekV3RMSNorm,
@@ -38,24 +39,47 @@ class MtpLayer(nn.Module):
         self.block.apply(main._init_weights)
 
     def forward(
-        self, main: DeepseekV3ForCausalLM, hidden_BTD: Tensor, next_ids_BT: Tensor
+        self,
+        main: DeepseekV3ForCausalLM,
+        hidden_BTD: Tensor,
+        next_ids_BT: Tensor,
+        positions_BT: Tensor | None = None,
     ) -> Tensor:
-        """Hidden states [B, T, D] whose head logits at i predict token i + 2."""
+        """Hidden states [B, T, D] whose head logits at i predict token i + 2.
+
+        `positions_BT` are needed where a row holds several sequences: each begins at 0, and none
+        looks into another.
+        """
+        if positions_BT is None:
+            positions_BT = torch.arange(hidden_BTD.shape[1], device=hidden_BTD.device)[None]
         embeds = main.model.embed_tokens(next_ids_BT)
-        embeds = torch.cat([torch.zeros_like(embeds[:, :1]), embeds[:, 1:]], dim=1)
+        embeds = embeds.masked_fill((positions_BT == 0)[..., None], 0.0)
         x = self.eh_proj(torch.cat([self.enorm(embeds), self.hnorm(hidden_BTD)], dim=-1))
-        positions = torch.arange(x.shape[1], device=x.device)[None]
-        rotary = main.model.rotary_emb(x, positions)
-        return self.norm(self.block(x, position_embeddings=rotary, position_ids=positions))
+        mask = create_causal_mask(
+            config=main.config,
+            inputs_embeds=x,
+            attention_mask=None,
+            past_key_values=None,
+            position_ids=positions_BT,
+        )
+        rotary = main.model.rotary_emb(x, positions_BT)
+        x = self.block(
+            x, attention_mask=mask, position_embeddings=rotary, position_ids=positions_BT
+        )
+        return self.norm(x)
 
 
-def mtp_tensors(mtp: MtpLayer, main: DeepseekV3ForCausalLM) -> dict[str, Tensor]:
+def mtp_tensors(
+    mtp: MtpLayer, main: DeepseekV3ForCausalLM, state: Mapping[str, Tensor] | None = None
+) -> dict[str, Tensor]:
     """The module's tensors under layer N, experts still fused as transformers holds them.
 
-    The shared embedding and head are written again there: the engines' loaders expect them.
+    `state` replaces the module's own state dict (a gathered one, when parameters are sharded). The
+    shared embedding and head are written again there: the engines' loaders expect them.
     """
     head = f"model.layers.{mtp.index}."
-    renamed = {_outward(name): tensor for name, tensor in mtp.state_dict().items()}
+    own = mtp.state_dict() if state is None else state
+    renamed = {_outward(name): tensor for name, tensor in own.items()}
     renamed["embed_tokens.weight"] = main.model.embed_tokens.weight.detach()
     renamed["shared_head.head.weight"] = main.lm_head.weight.detach()
     return {head + name: tensor for name, tensor in renamed.items()}

@@ -7,7 +7,7 @@ In the order they meet a batch:
 
     rewards_PG             -> group_advantages                  -> advantages_PG
     sampler's logprobs_BT  -> importance_weights                -> correction_BT
-    hidden_ND              -> chunked_logprobs                  -> logprobs_N, entropy_N
+    hidden_ND              -> chunked_logprobs                  -> logprobs_N, entropy_N, hits_N
     mask_BT                -> objective.weights                 -> weights_BT  (before any split)
     all of these           -> objective(logprobs, entropy, batch) -> loss, stats  (a micro-batch)
 

@@ -1,7 +1,7 @@
 """Supervised fine-tuning as an objective: the masked token-mean of the negative log-likelihood.
 
 Has the call shape of the policy objective, so one update loop serves both. Leaves out label
-smoothing and example packing.
+smoothing; packing is the trainer's, and changes nothing here.
 """
 
 # Shapes: B conversations, T tokens of the longest one; mask_BT is 1 on the tokens to be learnt.

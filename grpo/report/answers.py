@@ -3,6 +3,7 @@
 Which problems are shown is a fixed rule and said on the page: nobody picked the pretty ones.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,8 +14,7 @@ from grpo.report.parquet import read_columns
 from grpo.report.tables import Evaluation, ends
 
 COLUMNS = (
-    "problem_id", "kind", "language", "question", "answer",
-    "completion", "strict", "lenient", "format", "finish_reason",
+    "question_id", "language", "question", "gold", "completion", "correct", "outcomes", "columns",
 )  # fmt: skip
 Answer = Mapping[str, Any]
 
@@ -64,13 +64,26 @@ def verdict(answer: Answer) -> str:
 def _answers(run_path: Path, evaluation: Evaluation) -> dict[str, Answer]:
     if not evaluation:
         return {}
-    table = read_columns(run_path / "evaluations" / f"{evaluation['stage']}.parquet", COLUMNS)
-    if table is None or not {"problem_id", "completion", "strict"} <= set(table.column_names):
+    path = run_path / "evaluations" / evaluation["stage"] / "samples.parquet"
+    table = read_columns(path, COLUMNS)
+    if table is None or table.column_names != list(COLUMNS):
         return {}
     first: dict[str, Answer] = {}
     for row in table.to_pylist():
-        first.setdefault(str(row["problem_id"]), row)
+        first.setdefault(str(row["question_id"]), _answer(row))
     return first
+
+
+def _answer(row: Mapping[str, Any]) -> Answer:
+    return {
+        "question": row["question"],
+        "answer": row["gold"],
+        "language": row["language"],
+        "kind": json.loads(row["columns"]).get("kind"),
+        "completion": row["completion"],
+        "strict": row["correct"],
+        "lenient": json.loads(row["outcomes"]).get("accuracy_lenient") == "correct",
+    }
 
 
 def _by_turns(pairs: Sequence[tuple[Answer, Answer]]) -> list[tuple[Answer, Answer]]:

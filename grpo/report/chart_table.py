@@ -107,7 +107,17 @@ OTHERS = (
     Chart(
         "Loss",
         "the objective in RL; nats a token in pretraining and fine-tuning",
-        (("loss", "loss"), ("mtp_loss", "multi-token prediction")),
+        (
+            ("loss", "loss"),
+            ("eval_loss", "held out"),
+            ("mtp_loss", "multi-token prediction"),
+        ),
+    ),
+    Chart(
+        "Token accuracy",
+        "share of the tokens to be learnt that no other token was likelier than",
+        (("mean_token_accuracy", "accuracy"),),
+        "share",
     ),
     Chart("Gradient norm", "before clipping", (("grad_norm", "norm"),), "zero"),
     Chart(

@@ -58,7 +58,7 @@ def embedded(rollouts: Sequence[RolloutFile], budget: int) -> Embedded | None:
         rows = sum(len(records) for _, records in tables)
         if not rows:
             return None
-        text = _script_safe(_packed(tables))
+        text = script_safe(_packed(tables))
         if len(text.encode()) <= budget or steps == groups == 1:
             cut = sum(len(r["completion"]) > LONGEST for _, records in tables for r in records)
             return Embedded(text, rows, total, len(tables), len(rollouts), cut)
@@ -141,7 +141,7 @@ def _rounded(value: Any) -> float | None:
     return None if known is None else round(known, 4)
 
 
-def _script_safe(value: Record) -> str:
+def script_safe(value: Record) -> str:
     """JSON in which no text can end the script element that holds it."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")

@@ -43,7 +43,7 @@ def stage_figures(run: RunDirectory) -> Iterator[StageFigures]:
         steps = [line["step"] for line in lines]
         charts = charts_of(lines, anchors_of(run, stage, min(steps), max(steps)))
         drawn = (
-            _figure(f"s{number}c{index}", chart, series)
+            figure_of(f"s{number}c{index}", chart, series)
             for index, (chart, series) in enumerate(charts)
         )
         yield StageFigures(stage, len(steps), tuple(drawn))
@@ -64,7 +64,8 @@ def _scores_at(run: RunDirectory, places: dict[str, int], name: str) -> Iterator
             yield places[policy_name(evaluation)], score
 
 
-def _figure(name: str, chart: Chart, series: Sequence[Series]) -> Figure:
+def figure_of(name: str, chart: Chart, series: Sequence[Series]) -> Figure:
+    """The chart with its legend, drawn; `name` makes its ids its own on the page."""
     legend = tuple(
         (colour(index), one.label, _short(one.last, chart)) for index, one in enumerate(series)
     )

@@ -4,23 +4,18 @@ Gathers, hands over to the template and writes. It asks nothing of the network, 
 is written nor while it is read; without JavaScript all but the table of completions works.
 """
 
-import os
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
-
-from grpo.report.answers import turns, verdict
+from grpo.report.answers import turns
 from grpo.report.completions import embedded
 from grpo.report.figures import stage_figures
 from grpo.report.headline import caveats, headline, steps_taken
 from grpo.report.run_directory import RunDirectory, read_run
 from grpo.report.scores import number
 from grpo.report.tables import breakdowns, column_names, ends, score_rows
-from grpo.report.text import marked, shortened
+from grpo.report.template import script, style, template, write_page
 
 PAGE_BYTES = 5_500_000
 LEAST_DATA_BYTES = 500_000
@@ -34,27 +29,10 @@ def write_report(run_dir: Path) -> Path:
     report stands until the new one is whole. Raises UserError when `run_dir` is no run directory.
     """
     run = read_run(run_dir)
-    template = _template()
-    parts = _parts(run)
-    rest = len(template.render(parts, data=None).encode())
+    page, parts = template("report.html"), _parts(run)
+    rest = len(page.render(parts, data=None).encode())
     data = embedded(run.rollouts, max(LEAST_DATA_BYTES, PAGE_BYTES - rest))
-    path = run_dir / "report.html"
-    partial = run_dir / "report.html.partial"
-    partial.write_text(template.render(parts, data=data), encoding="utf-8")
-    os.replace(partial, path)
-    return path
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"marked": marked, "shortened": shortened, "verdict": verdict}
-    return environment.from_string(_asset("report.html"))
-
-
-def _asset(name: str) -> str:
-    return (files("grpo.report") / "assets" / name).read_text(encoding="utf-8")
+    return write_page(page, {**parts, "data": data}, run_dir / "report.html")
 
 
 def _parts(run: RunDirectory) -> dict[str, Any]:
@@ -68,12 +46,12 @@ def _parts(run: RunDirectory) -> dict[str, Any]:
         "stages": [_stage(run, name, stage) for name, stage in run.stages.items()],
         "policies": column_names(run.evaluations),
         "rows": score_rows(before, after) if before else (),
-        "breakdowns": breakdowns(run.path, before, after),
+        "breakdowns": breakdowns(before, after),
         "figures": list(stage_figures(run)),
         "turns": turns(run.path, run.evaluations),
         "answer_shown": ANSWER_SHOWN,
-        "style": Markup(_asset("report.css")),
-        "script": Markup(_asset("report.js")),
+        "style": style(),
+        "script": script("report.js"),
     }
 
 

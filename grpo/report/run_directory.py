@@ -65,9 +65,9 @@ class RunDirectory:
         return {name: planned.get(name, {}) | done.get(name, {}) for name in planned | done}
 
     def planned_steps(self, stage: str) -> int | None:
-        """How many steps the recipe gives `stage`; None where it does not say."""
+        """How many steps `stage` has, by the recipe or, where that does not say, the manifest."""
         named = (s for s in _recipe_stages(self.recipe) if s["name"] == stage)
-        steps = next((s.get("steps") for s in named), None)
+        steps = next((s.get("steps") for s in named), None) or self.stages[stage].get("planned")
         return steps if isinstance(steps, int) else None
 
 
@@ -131,7 +131,9 @@ def _json(path: Path, unreadable: list[str]) -> Line:
         return {}
     value = _parsed(_text(path))
     if value is None:
-        unreadable.append(path.name)
+        # Evaluations are folders, whose results are all called alike.
+        folders = path.parent.parts[-1:] if path.name == "results.json" else ()
+        unreadable.append("/".join((*folders, path.name)))
     return value or {}
 
 
@@ -158,11 +160,28 @@ def _metrics(path: Path, unreadable: list[str]) -> dict[str, list[Line]]:
 
 def _evaluations(folder: Path, order: list[str], unreadable: list[str]) -> list[Line]:
     found = []
-    for path in sorted(folder.glob("*.json")):
-        evaluation = _json(path, unreadable)
-        if isinstance(evaluation.get("scores"), dict):
-            found.append({"stage": path.stem, **evaluation})
+    for path in sorted(folder.glob("*/results.json")):
+        if evaluation := evaluation_of(_json(path, unreadable)):
+            found.append({"stage": path.parent.name, **evaluation})
     return sorted(found, key=lambda evaluation: _place(evaluation["stage"], order))
+
+
+def evaluation_of(results: Mapping[str, Any]) -> Line:
+    """What a run's report tells of an evaluation's results; empty where they are not whole."""
+    benchmarks = results.get("benchmarks")
+    found: Line = next(iter(benchmarks.values()), {}) if isinstance(benchmarks, dict) else {}
+    if not {"verdict", "avg", "scores"} <= set(found):
+        return {}
+    return {
+        "parent": results.get("parent"),
+        "sampling": results.get("knobs", {}).get("sampling"),
+        "problems": found.get("questions"),
+        "samples": found.get("k"),
+        "scores": {found["verdict"]: found["avg"], **found["scores"]},
+        "mean_length": found.get("mean_tokens"),
+        "truncated": found.get("truncated"),
+        "by": found.get("by", {}),
+    }
 
 
 def _rollouts(folder: Path, order: list[str]) -> list[RolloutFile]:

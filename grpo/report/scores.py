@@ -28,8 +28,8 @@ class Score:
 def read_score(scores: Any, name: str) -> Score | None:
     """The score `name` of an evaluation's mapping of scores; None when absent or not a number."""
     value = scores.get(name) if isinstance(scores, Mapping) else None
-    numbers = value if isinstance(value, Mapping) else {"mean": value}
-    mean = number(numbers.get("mean"))
+    numbers = value if isinstance(value, Mapping) else {"value": value}
+    mean = number(numbers.get("value"))
     if mean is None:
         return None
     return Score(mean, number(numbers.get("low")), number(numbers.get("high")))

@@ -5,13 +5,8 @@ Every row is text already; where it goes and how it looks is the business of who
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import pyarrow
-import pyarrow.compute as pc
-
-from grpo.report.parquet import read_columns
 from grpo.report.scores import (
     NONE,
     Score,
@@ -134,37 +129,15 @@ def _plain(value: float | None) -> str:
     return NONE if value is None else f"{value:,.1f}"
 
 
-def breakdowns(run_path: Path, before: Evaluation, after: Evaluation) -> tuple[Section, ...]:
+def breakdowns(before: Evaluation, after: Evaluation) -> tuple[Section, ...]:
     """Strict pass@1 by kind, language and whatever else the evaluations are split by."""
-    one, two = (_splits(run_path, evaluation) for evaluation in (before, after))
+    one, two = (evaluation.get("by", {}) for evaluation in (before, after))
     sections = []
     for heading in dict.fromkeys((*one, *two)):
         left, right = one.get(heading, {}), two.get(heading, {})
-        names = sorted({*left, *right})
-        rows = (share_row(name, "", left.get(name), right.get(name)) for name in names)
+        rows = (
+            share_row(name, "", read_score(left, name), read_score(right, name))
+            for name in sorted({*left, *right})
+        )
         sections.append(Section(heading, tuple(rows)))
     return tuple(section for section in sections if section.rows)
-
-
-def _splits(run_path: Path, evaluation: Evaluation) -> dict[str, dict[str, Score]]:
-    """Heading to part to strict score: the JSON's `by_*`, and languages from the answers."""
-    splits: dict[str, dict[str, Score]] = {}
-    for key, parts in evaluation.items():
-        if key.startswith("by_") and isinstance(parts, Mapping):
-            scores = ((str(name), read_score(part, "strict")) for name, part in parts.items())
-            splits[key.removeprefix("by_")] = {name: s for name, s in scores if s is not None}
-    if evaluation and "language" not in splits:
-        answers = run_path / "evaluations" / f"{evaluation['stage']}.parquet"
-        splits["language"] = _by_language(answers)
-    return splits
-
-
-def _by_language(path: Path) -> dict[str, Score]:
-    """Strict share a language, without intervals: only the evaluation knows how to draw those."""
-    answers = read_columns(path, ("language", "strict"))
-    if answers is None or answers.column_names != ["language", "strict"]:
-        return {}
-    strict = pc.cast(answers["strict"], pyarrow.float64())
-    by_language = answers.set_column(1, "strict", strict).group_by("language")
-    rows = by_language.aggregate([("strict", "mean")]).to_pylist()
-    return {row["language"]: Score(row["strict_mean"]) for row in rows if row["language"]}

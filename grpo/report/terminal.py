@@ -16,7 +16,9 @@ from grpo.report.run_directory import read_run
 from grpo.report.scores import MINUS, NONE
 from grpo.report.tables import Evaluation, column_names, ends, score_rows
 
-_ASCII = str.maketrans({MINUS: "-", NONE: "-"})
+ascii_text = str.maketrans({MINUS: "-", NONE: "-"})
+"""For `translate`: signs and dashes that every console has."""
+
 _STYLE = {"up": "green", "down": "red", "": ""}
 
 
@@ -37,7 +39,7 @@ def before_after(evaluations: Sequence[Evaluation]) -> Table:
     for row in score_rows(before, after):
         pairs = zip(row.values, row.intervals, strict=True)
         cells = [Text(_cell(value, interval)) for value, interval in pairs]
-        change = Text(row.change.translate(_ASCII), style=_STYLE[row.trend])
+        change = Text(row.change.translate(ascii_text), style=_STYLE[row.trend])
         table.add_row(row.label, *([*cells, change] if after else cells[:1]))
     return table
 
@@ -49,7 +51,7 @@ def print_summary(run_dir: Path, console: Console | None = None) -> None:
     """
     run = read_run(run_dir)
     console = console or Console()
-    console.print(Text(headline(run).translate(_ASCII)))
+    console.print(Text(headline(run).translate(ascii_text)))
     for caveat in caveats(run):
         console.print(Text(caveat, style="yellow"))
     if run.evaluations:
@@ -62,4 +64,4 @@ def print_summary(run_dir: Path, console: Console | None = None) -> None:
 
 
 def _cell(value: str, interval: str) -> str:
-    return (f"{value} ({interval})" if interval else value).translate(_ASCII)
+    return (f"{value} ({interval})" if interval else value).translate(ascii_text)

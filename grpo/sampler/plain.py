@@ -4,7 +4,7 @@ It is the sampler to compare another with, and the one for models vLLM does not 
 pack prompts, share prefixes or draft.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,13 +83,19 @@ class PlainSampler:
 
     def sample(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         """See the protocol."""
+        return [completion for _, completion in self.stream(requests, sampling)]
+
+    def stream(
+        self, requests: Sequence[Request], sampling: Sampling
+    ) -> Generator[tuple[int, Completion]]:
+        """See the protocol; a batch at a time."""
         limits = [room(request, sampling, self._max_model_len) for request in requests]
-        drawn: list[_Drawn] = []
         for start in range(0, len(requests), self._batch):
             part = slice(start, start + self._batch)
-            drawn += self._draw(requests[part], limits[part], sampling)
-        read = texts(self._tokenizer, [d[0] for d in drawn], self._ends)
-        return [Completion(text, *parts) for text, parts in zip(read, drawn, strict=True)]
+            drawn = self._draw(requests[part], limits[part], sampling)
+            read = texts(self._tokenizer, [d[0] for d in drawn], self._ends)
+            for place, (text, parts) in enumerate(zip(read, drawn, strict=True), start):
+                yield place, Completion(text, *parts)
 
     def sync(self, weights: Weights, draft: Weights = ()) -> None:
         """See the protocol; there is no draft here."""

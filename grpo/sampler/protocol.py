@@ -3,7 +3,7 @@
 Nothing here says how: `plain` is slow and right, `vllm` is fast and checked against the trainer.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from grpo.recipe.sections import Sampling
@@ -30,6 +30,16 @@ class Sampler(Protocol):
         completion ends at `sampling.max_tokens` or where prompt and completion fill the engine's
         `max_model_len`. Raises UserError for a prompt that leaves no room, ValueError for an
         empty one.
+        """
+        ...
+
+    def stream(
+        self, requests: Sequence[Request], sampling: Sampling
+    ) -> Generator[tuple[int, Completion]]:
+        """(place in `requests`, completion) as they are finished, begun in the given order.
+
+        The same completions as `sample`'s. Closing the iterator drops what is not finished; until
+        it is closed or at its end, nothing else may be asked of the engine.
         """
         ...
 

@@ -4,7 +4,8 @@ Public vLLM only; what is not public is in vllm_adapter.py. Whether the pushed p
 trainer's is for the parity gate to say, which needs the trainer's numbers.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from grpo.sampler.parity import draft_gate
 from grpo.sampler.protocol import Weights
 from grpo.sampler.tokens import checkpoint_eos, end_tokens, room, texts
 from grpo.sampler.vllm_adapter import Engine, on_cpu
+from grpo.sampler.vllm_stream import stream
 from grpo.types import Completion, Request
 
 if TYPE_CHECKING:
@@ -61,8 +63,30 @@ class VllmSampler:
         read = texts(self._tokenizer, ids, self._ends)
         return [_completion(*parts) for parts in zip(read, ids, outputs, strict=True)]
 
+    def stream(
+        self, requests: Sequence[Request], sampling: Sampling
+    ) -> Generator[tuple[int, Completion]]:
+        """See the protocol."""
+        work = [
+            ({"prompt_token_ids": list(one.prompt_ids)}, self._params(one, sampling))
+            for one in requests
+        ]
+        # Twice what is decoded at once: a hundred thousand requests cost nothing before their turn.
+        held = 2 * self._config.max_num_seqs
+        with closing(stream(self._engine.llm.llm_engine, work, held, self._stepping)) as outputs:
+            for place, output in outputs:
+                ids = tuple(output.outputs[0].token_ids)
+                (text,) = texts(self._tokenizer, [ids], self._ends)
+                yield place, _completion(text, ids, output)
+
+    @contextmanager
+    def _stepping(self) -> Iterator[None]:
+        with own_randomness(), self._engine.sampling():
+            yield
+
     def _params(self, request: Request, sampling: Sampling) -> "SamplingParams":
         from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
 
         return SamplingParams(
             temperature=sampling.temperature,
@@ -76,6 +100,7 @@ class VllmSampler:
             skip_special_tokens=False,
             # Text is decoded here in one batch; vLLM needs it only to look for stop texts.
             detokenize=bool(sampling.stop),
+            output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
     def sync(self, weights: Weights, draft: Weights = ()) -> None:

@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from grpo.recipe.sections import SamplerConfig
 from grpo.sampler.checksum import layout_checksum, value_checksum
 from grpo.sampler.isolation import own_process_state
+from grpo.sampler.vllm_arguments import engine_arguments
 
 _ENVIRONMENT = {
     # In this process: weights are pushed as tensors, and an error is an error.
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_NO_USAGE_STATS": "1",
 }
-_BATCHED_TOKENS = 8192
 _SHARED_WITH_TARGET = (".embed_tokens.weight", ".shared_head.head.weight")
 
 
@@ -63,36 +63,7 @@ class Engine:
         self.dtype = getattr(torch, dtype)
 
     def _arguments(self, folder: Path, dtype: str) -> dict[str, Any]:
-        config = self._config
-        arguments: dict[str, Any] = {
-            "model": str(folder),
-            "dtype": dtype,
-            "max_model_len": config.max_model_len,
-            "max_num_seqs": config.max_num_seqs,
-            "max_num_batched_tokens": max(
-                _BATCHED_TOKENS, config.max_model_len, config.max_num_seqs
-            ),
-            "enforce_eager": config.enforce_eager,
-            "tensor_parallel_size": config.tensor_parallel_size,
-            "trust_remote_code": config.trust_remote_code,
-            # The default, raw_logprobs, leaves the temperature out.
-            "logprobs_mode": "processed_logprobs",
-            # Else the checkpoint's own sampling defaults would bend the policy.
-            "generation_config": "vllm",
-            "disable_log_stats": not config.draft_tokens,
-            "use_tqdm_on_load": False,
-        }
-        if config.draft_tokens:
-            draft = {"method": "mtp", "num_speculative_tokens": config.draft_tokens}
-            arguments["speculative_config"] = draft
-        return arguments | self._memory()
-
-    def _memory(self) -> dict[str, Any]:
-        if not self.cpu:
-            return {"gpu_memory_utilization": self._config.gpu_memory_utilization}
-        # A prompt cut in two rewinds its request's generator, which a CPU generator cannot do.
-        room = int(self._config.kv_cache_gib * 2**30)
-        return {"kv_cache_memory_bytes": room, "enable_chunked_prefill": False}
+        return engine_arguments(folder, self._config, dtype, cpu=self.cpu)
 
     def sampling(self) -> AbstractContextManager[object]:
         """Around every generate: without it vLLM compiles a counting helper at the first token.

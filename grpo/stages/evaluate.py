@@ -1,22 +1,21 @@
-"""Evaluation of a checkpoint on held-out problems: results as JSON, every sample as Parquet."""
+"""A run's evaluation of a checkpoint on held-out problems, in a folder of the run."""
 
-import json
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from grpo.checkpoint.atomic import atomic_write
 from grpo.errors import UserError
-from grpo.eval.evaluate import JUDGES, Evaluation, evaluate
+from grpo.eval.answerer import LocalAnswerer
+from grpo.eval.conduct import Evaluation, conduct
+from grpo.eval.examine import examine
+from grpo.eval.task import HELD_OUT, Task
 from grpo.model.load import load_tokenizer
+from grpo.recipe.sections import Prompt
 from grpo.recipe.stages import Evaluate
-from grpo.rollout.collect import Collector
+from grpo.stages.identity import weights_hash
 from grpo.stages.workbench import Workbench
-from grpo.timing import Stopwatch
+from grpo_data.problem import Problem
 
 
-def run_evaluate(stage: Evaluate, bench: Workbench, checkpoint: Path) -> Evaluation:
+def run_evaluate(stage: Evaluate, bench: Workbench, checkpoint: Path) -> None:
     """Score `checkpoint` and file the results. Raises UserError without held-out problems."""
     problems = bench.problems(stage.data)[1][: stage.problems]
     if not problems:
@@ -24,33 +23,29 @@ def run_evaluate(stage: Evaluate, bench: Workbench, checkpoint: Path) -> Evaluat
             f"stage {stage.name!r} has no held-out problems: raise data.held_out or name a "
             "data.held_out_path"
         )
-    collector = Collector(
-        bench.sampler(checkpoint),
-        bench.scorer(JUDGES),
-        load_tokenizer(bench.model, checkpoint),
-        bench.recipe.prompt,
-        stage.sampling,
-        group_size=stage.samples,
-        seed=bench.recipe.seed,
+    evaluation = Evaluation(
         # The same noise before and after training: the two are compared problem by problem.
-        purpose="evaluate",
-        watch=Stopwatch(),
+        (held_out(problems, bench.recipe.prompt, stage.samples, "evaluate"),),
+        stage.sampling,
+        bench.recipe.seed,
+        {"path": bench.run.named(checkpoint), "sha256": weights_hash(checkpoint)},
+        about={"stage": stage.name, "parent": stage.parent},
     )
-    evaluation = evaluate(collector, problems)
+    # On every process, whatever is left to draw: an engine on one of them alone would hang.
+    sampler = bench.sampler(checkpoint)
+    answerer = LocalAnswerer(
+        lambda _: sampler,
+        load_tokenizer(bench.model, checkpoint),
+        stage.sampling,
+        bench.recipe.sampler.max_model_len,
+    )
     if bench.accelerator.is_main_process:
-        _file(bench.run.evaluation(stage.name), stage, checkpoint, evaluation)
-    return evaluation
+        folder = bench.run.evaluation(stage.name)
+        conduct(folder, evaluation, answerer, bench.scorer, anew=True)
+    else:
+        examine(evaluation.tasks, answerer, bench.scorer, evaluation.seed)
 
 
-def _file(path: Path, stage: Evaluate, checkpoint: Path, evaluation: Evaluation) -> None:
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(evaluation.rows()), sink, compression="zstd")
-    atomic_write(path.with_suffix(".parquet"), sink.getvalue().to_pybytes())
-    results = {
-        "stage": stage.name,
-        "parent": stage.parent,
-        "checkpoint": str(checkpoint),
-        "sampling": stage.sampling.model_dump(mode="json"),
-        **evaluation.results(),
-    }
-    atomic_write(path, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+def held_out(problems: list[Problem], prompt: Prompt, samples: int, purpose: str) -> Task:
+    """A run's own problems as a task, judged strictly, leniently and by their form."""
+    return Task("held-out", tuple(problems), prompt, HELD_OUT, samples, purpose)

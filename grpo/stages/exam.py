@@ -2,10 +2,12 @@
 
 from transformers import PreTrainedTokenizerBase
 
-from grpo.eval.evaluate import JUDGES, evaluate
+from grpo.eval.answerer import LocalAnswerer
+from grpo.eval.examine import examine
+from grpo.eval.score import by_question, verdicts
 from grpo.recipe.stages import Rl
-from grpo.rollout.collect import Collector
 from grpo.sampler import Sampler
+from grpo.stages.evaluate import held_out
 from grpo.stages.workbench import Workbench
 from grpo.timing import Stopwatch
 
@@ -21,25 +23,19 @@ class Exam:
         tokenizer: PreTrainedTokenizerBase,
         watch: Stopwatch,
     ) -> None:
-        self._every = stage.evaluate_every
-        self._problems = bench.problems(stage.data)[1][: stage.evaluate_problems]
-        self._watch = watch
-        self._collector = Collector(
-            sampler,
-            bench.scorer(JUDGES),
-            tokenizer,
-            bench.recipe.prompt,
-            stage.sampling,
-            group_size=1,
-            seed=bench.recipe.seed,
-            purpose=f"{stage.name}/exam",
-            watch=Stopwatch(),
-        )
+        problems = bench.problems(stage.data)[1][: stage.evaluate_problems]
+        self._every = stage.evaluate_every if problems else 0
+        self._task = held_out(problems, bench.recipe.prompt, 1, f"{stage.name}/exam")
+        self._watch, self._bench = watch, bench
+        window = bench.recipe.sampler.max_model_len
+        self._answerer = LocalAnswerer(lambda _: sampler, tokenizer, stage.sampling, window)
 
     def sit(self, step: int) -> dict[str, float]:
         """The scores after `step` steps; nothing where none are due."""
-        if not self._every or step % self._every or not self._problems:
+        if not self._every or step % self._every:
             return {}
         with self._watch("evaluate"):
-            scores = evaluate(self._collector, self._problems).scores
-        return {f"eval/{name}": score.mean for name, score in scores.items()}
+            seed, scorer_of = self._bench.recipe.seed, self._bench.scorer
+            rows = examine((self._task,), self._answerer, scorer_of, seed)
+            scores = verdicts(by_question(rows), self._task.marking)
+        return {f"eval/{name}": score.value for name, score in scores.items()}

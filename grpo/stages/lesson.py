@@ -23,6 +23,7 @@ from grpo.objective import (
 from grpo.recipe.stages import Rl
 from grpo.rollout.rewards import rewards_PG
 from grpo.train.batches import padded
+from grpo.train.distributed import Share
 from grpo.train.policy import Policy, Reference, score
 from grpo.train.sequences import Sequences
 from grpo.types import Completion, Rollout
@@ -57,20 +58,6 @@ def objective_of(stage: Rl) -> GrpoObjective:
     )
 
 
-@dataclass(frozen=True)
-class Share:
-    """One process's rows of a minibatch.
-
-    Where a minibatch has fewer rows than there are processes, some take a row that is another's
-    and does not count: every process must go through the forward, for they wait for one another.
-
-    >>> Share(rows=[3, 11, 4], counts=True)
-    """
-
-    rows: list[int]
-    counts: bool
-
-
 class Teacher:
     """Turns rollouts into lessons for a policy."""
 
@@ -100,9 +87,7 @@ class Teacher:
         """The live rows dealt to minibatches at random, this process's share of each."""
         random.Random(f"minibatches:{self._seed}:{step}").shuffle(live)
         dealt = [live[m :: self._stage.minibatches] for m in range(self._stage.minibatches)]
-        world = self._policy.accelerator
-        mine = slice(world.process_index, None, world.num_processes)
-        return [Share(m[mine] or m[:1], bool(m[mine])) for m in dealt if m]
+        return [Share.of(rows, self._policy.accelerator) for rows in dealt if rows]
 
     def _batch(
         self,

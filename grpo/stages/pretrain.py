@@ -12,9 +12,6 @@ from torch import Tensor
 from transformers import DeepseekV3Config
 
 from grpo.checkpoint.signals import StopRequest
-from grpo.checkpoint.state import rng_state
-from grpo.checkpoint.trainer import TrainerState, load_trainer, save_trainer
-from grpo.checkpoint.weights import save_weights
 from grpo.errors import Stopped, UserError
 from grpo.model.balance import RouterWatch, max_violation, move_biases
 from grpo.model.deepseek import build_config, build_model
@@ -25,6 +22,7 @@ from grpo.model.tokenizer import train_tokenizer
 from grpo.recipe.stages import Pretrain
 from grpo.stages.corpus import TOKENIZER_DOCUMENTS, batches, document_texts, encode
 from grpo.stages.logbook import Logbook
+from grpo.stages.trained import Trained
 from grpo.stages.workbench import Workbench
 from grpo.timing import Stopwatch
 from grpo.train.batches import padded
@@ -43,9 +41,8 @@ def run_pretrain(stage: Pretrain, bench: Workbench, last_step: int) -> Path:
         while pretraining.step < last_step:
             metrics = pretraining.learn()
             logbook.write(pretraining.step - 1, metrics | watch.take())
-            due = pretraining.step % stage.checkpoint.every == 0
-            if due or pretraining.step == last_step or stop.requested:
-                pretraining.save(logbook.offset)
+            if pretraining.is_due(last_step) or stop.requested:
+                pretraining.save()
             if stop.requested:
                 raise Stopped(
                     f"stopped after step {pretraining.step} of {stage.steps} of {stage.name!r}"
@@ -53,20 +50,18 @@ def run_pretrain(stage: Pretrain, bench: Workbench, last_step: int) -> Path:
     return pretraining.checkpoint
 
 
-class Pretraining:
+class Pretraining(Trained):
     """Model, MTP layer, optimizer and corpus; opens on the newest checkpoint, else from nothing."""
 
     def __init__(self, stage: Pretrain, bench: Workbench) -> None:
-        self._stage, self._bench = stage, bench
-        self._store = bench.run.checkpoints(stage.name, stage.checkpoint)
-        saved = self._store.latest()
+        super().__init__(stage, bench, parent=bench.run.root)  # there is nothing to begin from
+        self._stage = stage
         seed = bench.recipe.seed
         corpus = list(documents(seed, stage.documents, bench.recipe.data.held_out))
-        if saved:
-            self.checkpoint = saved.path
-            self.tokenizer = load_tokenizer(bench.model, saved.path)
-            self.model = load_model(bench.model, saved.path)
-            self.mtp = load_draft(self.model, saved.path)
+        if self.saved:
+            self.tokenizer = load_tokenizer(bench.model, self.checkpoint)
+            self.model = load_model(bench.model, self.checkpoint)
+            self.mtp = load_draft(self.model, self.checkpoint)
         else:
             torch.manual_seed(seed)
             texts = document_texts(corpus[:TOKENIZER_DOCUMENTS])
@@ -82,11 +77,7 @@ class Pretraining:
         self._documents = encode(self.tokenizer, corpus)
         lengths = [len(ids) for ids in self._documents]
         self._batches = batches(lengths, steps=stage.steps, budget=stage.tokens_per_step, seed=seed)
-        self.step, self._tokens = 0, 0
-        if saved:
-            self._restore(saved.trainer)
-        else:
-            bench.run.metrics.forget(stage.name)
+        self.go_on(self._optimizer)
 
     def learn(self) -> dict[str, float]:
         """One optimizer step on the next batch, and what it was like."""
@@ -103,28 +94,18 @@ class Pretraining:
             metrics["mtp_loss"] = self._cross_entropy(further, ids_BT, real_BT, ahead=2)
             total = total + stage.mtp_weight * metrics["mtp_loss"]
         metrics["grad_norm"] = self._descend(total)
-        self._tokens += int(real_BT.sum())
+        self.tokens += int(real_BT.sum())
         self.step += 1
         return {name: value.item() for name, value in metrics.items()} | {
             "balance_loss": float(torch.as_tensor(self._watch.balance).detach()),
             "max_vio": self._settle_load(),
             "learning_rate": self._optimizer.param_groups[0]["lr"],
-            "num_tokens": float(self._tokens),
+            "num_tokens": float(self.tokens),
         }
 
-    def save(self, metrics_offset: int) -> None:
+    def save(self) -> None:
         """Store weights, MTP layer and all that the run goes on from."""
-        state = {"step": self.step, "tokens": self._tokens, "metrics_bytes": metrics_offset}
-        trainer = TrainerState(state, self._optimizer.state_dict(), rng_state())
-        weights = checkpoint_tensors(self.model, mtp=self.mtp)
-
-        def write(folder: Path) -> None:
-            save_weights(
-                folder, weights, self.model.config, self.tokenizer, self.model.generation_config
-            )
-            save_trainer(folder / "trainer", trainer)
-
-        self.checkpoint = self._store.save(self.step, write)
+        self.store(self.model, checkpoint_tensors(self.model, mtp=self.mtp), self._optimizer)
 
     def _cross_entropy(self, hidden: Tensor, ids: Tensor, real: Tensor, *, ahead: int) -> Tensor:
         """Mean over real targets of -log p(token i + ahead | hidden state i)."""
@@ -162,9 +143,3 @@ class Pretraining:
         )
         config.architectures = ["DeepseekV3ForCausalLM"]
         return config
-
-    def _restore(self, folder: Path) -> None:
-        trainer = load_trainer(folder)
-        self.step, self._tokens = trainer.state["step"], trainer.state["tokens"]
-        self._optimizer.load_state_dict(trainer.optimizer)
-        self._bench.run.metrics.rewind(trainer.state["metrics_bytes"])

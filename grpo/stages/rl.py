@@ -19,7 +19,7 @@ from grpo.stages.logbook import Logbook
 from grpo.stages.parity import ParityCheck
 from grpo.stages.workbench import Workbench
 from grpo.timing import Stopwatch
-from grpo_data.mixture import ProblemStream
+from grpo_data.mixture import Stream
 
 
 def run_rl(stage: Rl, bench: Workbench, parent: Path, last_step: int) -> Path:
@@ -30,7 +30,7 @@ def run_rl(stage: Rl, bench: Workbench, parent: Path, last_step: int) -> Path:
     watch = Stopwatch()
     learner = Learner(stage, bench, parent)
     sampler = bench.sampler(learner.checkpoint)
-    problems = ProblemStream(bench.problems(stage.data)[0], bench.recipe.seed)
+    problems = Stream(bench.training_problems(stage), bench.recipe.seed)
     collector = bench.collector(stage, sampler, learner.tokenizer, watch)
     rollouts = RolloutShelf(
         bench.run.rollouts(stage.name), collector, bench.accelerator, stage.objective.scale
@@ -54,7 +54,7 @@ def run_rl(stage: Rl, bench: Workbench, parent: Path, last_step: int) -> Path:
             logbook.write(step, metrics | watch.take())
             stopping = bench.agreed(stop.requested)
             if learner.is_due(last_step) or stopping:
-                learner.save(logbook.offset, metrics.get("eval/strict"))
+                learner.save(metrics.get("eval/strict"))
             if stopping:
                 raise Stopped(f"stopped after step {step + 1} of {stage.steps} of {stage.name!r}")
     return learner.checkpoint

@@ -1,9 +1,32 @@
-"""Numbers that several processes each hold a part of."""
+"""What several processes each hold a part of: numbers, and the rows of a batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
 
 from grpo.objective import Stat, Stats, mean_stats
+
+
+@dataclass(frozen=True)
+class Share:
+    """One process's rows of a batch.
+
+    Where a batch has fewer rows than there are processes, some take a row that is another's and
+    does not count: every process must go through the forward, for they wait for one another.
+
+    >>> Share(rows=[3, 11, 4], counts=True)
+    """
+
+    rows: list[int]
+    counts: bool
+
+    @classmethod
+    def of(cls, rows: Sequence[int], accelerator: Accelerator) -> "Share":
+        """This process's share of `rows`, of which there is at least one."""
+        mine = list(rows[accelerator.process_index :: accelerator.num_processes])
+        return cls(mine or list(rows[:1]), bool(mine))
 
 
 def global_means(accelerator: Accelerator, stats: Stats) -> dict[str, float]:

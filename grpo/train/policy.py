@@ -20,13 +20,15 @@ from grpo.model.names import checkpoint_tensors
 from grpo.recipe.sections import Optimizer
 from grpo.train.optim import build_optimizer
 from grpo.train.scored import ScoredLM
-from grpo.train.sequences import Sequences
+from grpo.train.sequences import Inputs, Sequences, order_of
+from grpo.train.side import NONE, SideLosses
 
 
 class Policy:
     """What is trained, with all that training it needs.
 
-    `mtp` is carried along, frozen: its shared embedding and head follow the policy.
+    `mtp` is trained where `side.mtp` is above 0. Else it is carried along, frozen: its shared
+    embedding and head follow the policy.
     """
 
     def __init__(
@@ -35,13 +37,18 @@ class Policy:
         accelerator: Accelerator,
         optimizer: Optimizer,
         mtp: MtpLayer | None = None,
+        side: SideLosses = NONE,
     ) -> None:
+        """Raises ValueError where an MTP loss is asked for and there is no MTP layer."""
         self.accelerator = accelerator
-        self.mtp = mtp
+        self.mtp, self.side = mtp, side
+        if side.mtp and mtp is None:
+            raise ValueError("an MTP loss is asked for, and the model has no MTP layer")
+        trained = mtp.requires_grad_(True) if mtp is not None and side.mtp else None
         # A policy with dropout would be another policy at every pass. Recomputing activations
         # happens in training mode only, so that one case needs it.
-        scored = ScoredLM(model.train(model.is_gradient_checkpointing))
-        self.watch = RouterWatch(model)
+        scored = ScoredLM(model.train(model.is_gradient_checkpointing), trained)
+        self.watch = RouterWatch(scored, with_balance=side.balance > 0)
         self.module, self.optimizer = accelerator.prepare(
             scored, build_optimizer(scored.parameters(), optimizer)
         )
@@ -54,17 +61,21 @@ class Policy:
 
     def weights(self) -> dict[str, Tensor]:
         """The policy's tensors under their checkpoint names, gathered where sharded."""
-        return checkpoint_tensors(self.model, self._state())
+        return checkpoint_tensors(self.model, self._state("model."))
 
     def draft_weights(self) -> dict[str, Tensor]:
         """The MTP layer's tensors under their checkpoint names; empty where there is none."""
         if self.mtp is None:
             return {}
-        return checkpoint_tensors(self.model, mtp_tensors(self.mtp, self.model))
+        own = self._state("mtp.") if self.side.mtp else None
+        return checkpoint_tensors(self.model, mtp_tensors(self.mtp, self.model, own))
 
-    def watching(self, real_BS: Tensor) -> AbstractContextManager[None]:
+    def watching(self, inputs: Inputs) -> AbstractContextManager[None]:
         """Counts, inside, which experts real tokens go to; nothing for a dense model."""
-        return self.watch.watching(real_BS) if self.watch.routers else nullcontext()
+        if not self.watch.routers:
+            return nullcontext()
+        is_packed = inputs.positions_RS is not None
+        return self.watch.watching(inputs.real_RS, inputs.lengths if is_packed else None)
 
     def settle_load(self, gamma: float) -> float | None:
         """Move the router biases by `gamma` against the load counted since the last call, over
@@ -78,9 +89,10 @@ class Policy:
         self.watch.reset()
         return max_violation(load)
 
-    def _state(self) -> dict[str, Tensor]:
+    def _state(self, part: str) -> dict[str, Tensor]:
+        """What is in one part of the module, `model.` or `mtp.`, by its names there."""
         state: Mapping[str, Any] = self.accelerator.get_state_dict(self.module)
-        return {name.removeprefix("model."): tensor for name, tensor in state.items()}
+        return {name.removeprefix(part): t for name, t in state.items() if name.startswith(part)}
 
 
 class Reference:
@@ -94,8 +106,8 @@ class Reference:
 
     def refresh(self, policy: Policy) -> None:
         """Take over the policy's present weights (R1-Zero does every 400 steps)."""
-        theirs = policy.accelerator.unwrap_model(policy.module)
-        self._accelerator.unwrap_model(self.module).load_state_dict(theirs.state_dict())
+        model = self._accelerator.unwrap_model(self.module).model
+        model.load_state_dict(policy.model.state_dict())
 
     def weights(self) -> dict[str, Tensor]:
         """Its tensors under their checkpoint names."""
@@ -116,13 +128,6 @@ def score(
     logprobs_BT = torch.zeros(sequences.mask_BT.shape)
     for rows in sequences.microbatches(budget):
         inputs = sequences.inputs(rows, device)
-        part_BT, _ = module(
-            inputs.ids_BS,
-            inputs.first_B,
-            inputs.targets_BT,
-            inputs.mask_BT,
-            temperature=temperature,
-            entropy=False,
-        )
-        logprobs_BT[rows, : part_BT.shape[1]] = part_BT.float().cpu()
+        part_BT = module(inputs, temperature=temperature, entropy=False).logprobs_BT
+        logprobs_BT[order_of(rows), : part_BT.shape[1]] = part_BT.float().cpu()
     return logprobs_BT

@@ -1,44 +1,77 @@
 """Prompts with their completions as the trainer reads them.
 
 Rows are padded on the right and given to the model without a mask: a causal model never looks
-right, so the padding cannot reach what is in front of it.
+right, so the padding cannot reach what is in front of it. Where several sequences share a row
+their positions begin anew, and by that transformers keeps them apart.
 """
 
-# B = completions, S = prompt and completion, T = completion tokens of the longest
+# B = sequences (a prompt and its completion), R = rows, S = tokens of the longest row,
+# T = completion tokens of the longest completion
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 
 import torch
 from torch import Tensor
 
-from grpo.train.batches import by_token_budget, padded
+from grpo.train.batches import by_token_budget, into_rows, padded
+
+Rows = Sequence[Sequence[int]]
+"""Sequences by their number, as rows hold them: [[4, 0], [2]]."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """One micro-batch on its device; `first_B` is the completion's place, `real_BS` no padding.
+    """One micro-batch on its device.
 
-    >>> Inputs(ids_BS=tensor([[5, 6, 7, 8]]), real_BS=tensor([[True, True, True, True]]),
-    ...        first_B=tensor([2]), targets_BT=tensor([[7, 8]]), mask_BT=tensor([[True, True]]))
+    `real_RS` is no padding; `positions_RS` is None where every row holds one sequence. A sequence
+    stands in row `row_B`, its completion begins there at `first_B`; `prompt_B` and `lengths` are
+    its tokens.
+
+    >>> Inputs(ids_RS=tensor([[5, 6, 7, 8]]), real_RS=tensor([[True, True, True, True]]),
+    ...        positions_RS=None, lengths=(4,), row_B=tensor([0]), first_B=tensor([2]),
+    ...        prompt_B=tensor([2]), targets_BT=tensor([[7, 8]]), mask_BT=tensor([[True, True]]))
     """
 
-    ids_BS: Tensor
-    real_BS: Tensor
+    ids_RS: Tensor
+    real_RS: Tensor
+    positions_RS: Tensor | None
+    lengths: tuple[int, ...]
+    row_B: Tensor
     first_B: Tensor
+    prompt_B: Tensor
     targets_BT: Tensor
     mask_BT: Tensor
+
+    @property
+    def next_RS(self) -> Tensor:
+        """Each token's successor; 0 behind a sequence's last, whatever stands there in the row."""
+        next_RS = self.ids_RS.roll(-1, 1)
+        next_RS[self.row_B, self.first_B + self.mask_BT.sum(1) - 1] = 0
+        return next_RS
+
+    @property
+    def reached_BT(self) -> Tensor:
+        """Completion tokens with two tokens or more before them: what MTP can predict."""
+        place_BT = self.prompt_B[:, None] + torch.arange(
+            self.mask_BT.shape[1], device=self.mask_BT.device
+        )
+        return self.mask_BT & (place_BT >= 2)
 
 
 @dataclass(frozen=True)
 class Sequences:
-    """B prompts, each with one completion, as ids.
+    """B prompts, each with one completion, as ids; several share a row of `packing` tokens.
 
-    >>> Sequences(prompts=[(5, 6)], completions=[(7, 8)])
+    With `packing` 0 each has a row of its own.
+
+    >>> Sequences(prompts=[(5, 6)], completions=[(7, 8)], packing=256)
     """
 
     prompts: Sequence[Sequence[int]]
     completions: Sequence[Sequence[int]]
+    packing: int = 0
 
     def __len__(self) -> int:
         return len(self.completions)
@@ -54,22 +87,40 @@ class Sequences:
         return padded([[1] * len(c) for c in self.completions], 0, torch.bool)
 
     def rows(self, rows: Sequence[int]) -> "Sequences":
-        """These rows alone."""
-        return Sequences([self.prompts[i] for i in rows], [self.completions[i] for i in rows])
-
-    def microbatches(self, budget: int) -> list[list[int]]:
-        """Row indices in groups of at most `budget` padded tokens, longest first."""
-        return by_token_budget(self.lengths, budget)
-
-    def inputs(self, rows: Sequence[int], device: torch.device) -> Inputs:
-        """The rows as tensors; T is that of the longest among them. Padding is id 0, unread."""
-        prompts = [self.prompts[i] for i in rows]
-        completions = [self.completions[i] for i in rows]
-        together = [[*p, *c] for p, c in zip(prompts, completions, strict=True)]
-        return Inputs(
-            padded(together, 0, torch.long).to(device),
-            padded([[1] * len(row) for row in together], 0, torch.bool).to(device),
-            torch.tensor([len(p) for p in prompts]).to(device),
-            padded(completions, 0, torch.long).to(device),
-            padded([[1] * len(c) for c in completions], 0, torch.bool).to(device),
+        """These sequences alone."""
+        return Sequences(
+            [self.prompts[i] for i in rows], [self.completions[i] for i in rows], self.packing
         )
+
+    def microbatches(self, budget: int) -> list[Rows]:
+        """Rows in groups of at most `budget` padded tokens, longest first."""
+        lengths = self.lengths
+        rows = into_rows(lengths, self.packing)
+        tokens = [sum(lengths[i] for i in row) for row in rows]
+        return [[rows[r] for r in group] for group in by_token_budget(tokens, budget)]
+
+    def inputs(self, rows: Rows, device: torch.device) -> Inputs:
+        """The rows as tensors, their sequences in the order they stand in (`order_of`); T is that
+        of the longest completion among them. Padding is id 0, unread."""
+        held = self.rows(order_of(rows))
+        pieces = [[(*self.prompts[i], *self.completions[i]) for i in row] for row in rows]
+        ids = [[*chain(*row)] for row in pieces]
+        places = [[place for piece in row for place in range(len(piece))] for row in pieces]
+        starts = [start for row in pieces for start in accumulate(map(len, row[:-1]), initial=0)]
+        prompt_B = torch.tensor([len(prompt) for prompt in held.prompts])
+        return Inputs(
+            padded(ids, 0, torch.long).to(device),
+            padded([[1] * len(row) for row in ids], 0, torch.bool).to(device),
+            padded(places, 0, torch.long).to(device) if len(rows) < len(held) else None,
+            tuple(held.lengths),
+            torch.tensor([r for r, row in enumerate(rows) for _ in row]).to(device),
+            (torch.tensor(starts) + prompt_B).to(device),
+            prompt_B.to(device),
+            padded(held.completions, 0, torch.long).to(device),
+            held.mask_BT.to(device),
+        )
+
+
+def order_of(rows: Rows) -> list[int]:
+    """The sequences of `rows`, row after row."""
+    return [number for row in rows for number in row]

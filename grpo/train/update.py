@@ -6,15 +6,17 @@ micro-batches only bound memory: they change nothing but the order of additions.
 
 # B = completions, T = completion tokens
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from grpo.objective import Objective, ObjectiveBatch, Stats, merge_stats
+from grpo.objective import Objective, ObjectiveBatch, Stat, Stats, merge_stats
 from grpo.train.policy import Policy
-from grpo.train.sequences import Sequences
+from grpo.train.scored import Scores
+from grpo.train.sequences import Inputs, Sequences, order_of
 
 
 class NotFinite(RuntimeError):
@@ -42,52 +44,75 @@ def update(
     temperature: float,
     budget: int,
     max_grad_norm: float,
+    hits: bool = False,
 ) -> Update:
     """Accumulate the gradient of `objective` over micro-batches of `budget` tokens, then step.
 
-    `sequences` and `batch` are this process's rows. Raises NotFinite instead of stepping on a
-    loss or gradient that is no number.
+    `sequences` and `batch` are this process's rows; the policy's side losses are added. `hits`
+    asks for the share of tokens that were the likeliest, too. Raises NotFinite instead of stepping
+    on a loss or gradient that is no number.
     """
     losses: list[Tensor] = []
     stats: list[Stats] = []
+    count = _in_all(policy, len(sequences))
     micro = sequences.microbatches(budget)
     for number, rows in enumerate(micro):
         last = number == len(micro) - 1
+        inputs = sequences.inputs(rows, policy.accelerator.device)
+        part = batch.rows(order_of(rows), inputs.targets_BT.shape[1]).to(inputs.ids_RS.device)
         with nullcontext() if last else policy.accelerator.no_sync(policy.module):
-            loss, part = _forward(policy, sequences, batch, objective, rows, temperature)
+            scores = _forward(policy, inputs, objective, temperature, hits)
+            loss, told = objective(scores.logprobs_BT, scores.entropy_BT, part)
+            for extra, more in _side_losses(policy, inputs, scores, part, count):
+                loss, told = loss + extra, told | more
             # Data parallelism averages gradients over processes; our loss is their sum.
             policy.accelerator.backward(loss * policy.accelerator.num_processes)
         losses.append(loss.detach())
-        stats.append(part)
+        stats.append(told | (_accuracy(scores, part) if hits else {}))
     total = float(policy.accelerator.reduce(torch.stack(losses).sum()))
+    return Update(total, _step(policy, total, max_grad_norm), merge_stats(stats))
+
+
+def _in_all(policy: Policy, count: int) -> float:
+    """A count over all processes."""
+    here = torch.tensor(float(count), device=policy.accelerator.device)
+    return float(policy.accelerator.reduce(here))
+
+
+def _step(policy: Policy, loss: float, max_grad_norm: float) -> float:
+    """Take the step that the gradients ask for; their norm before clipping."""
     norm = float(policy.accelerator.clip_grad_norm_(policy.module.parameters(), max_grad_norm))
-    if not (torch.isfinite(torch.tensor([total, norm])).all()):
+    if not (torch.isfinite(torch.tensor([loss, norm])).all()):
         policy.optimizer.zero_grad()
-        raise NotFinite(f"loss {total}, gradient norm {norm}")
+        raise NotFinite(f"loss {loss}, gradient norm {norm}")
     policy.optimizer.step()
     policy.optimizer.zero_grad()
-    return Update(total, norm, merge_stats(stats))
+    return norm
 
 
 def _forward(
-    policy: Policy,
-    sequences: Sequences,
-    batch: ObjectiveBatch,
-    objective: Objective,
-    rows: list[int],
-    temperature: float,
-) -> tuple[Tensor, Stats]:
-    device = policy.accelerator.device
-    inputs = sequences.inputs(rows, device)
-    with policy.watching(inputs.real_BS):
-        logprobs_BT, entropy_BT = policy.module(
-            inputs.ids_BS,
-            inputs.first_B,
-            inputs.targets_BT,
-            inputs.mask_BT,
+    policy: Policy, inputs: Inputs, objective: Objective, temperature: float, hits: bool
+) -> Scores:
+    with policy.watching(inputs):
+        scores: Scores = policy.module(
+            inputs,
             temperature=temperature,
             entropy_grad=objective.entropy_grad,
+            hits=hits,
+            further=policy.side.mtp > 0,
         )
-    part = batch.rows(rows, inputs.targets_BT.shape[1]).to(device)
-    loss, stats = objective(logprobs_BT, entropy_BT, part)
-    return loss, stats
+    return scores
+
+
+def _side_losses(
+    policy: Policy, inputs: Inputs, scores: Scores, part: ObjectiveBatch, count: float
+) -> Iterator[tuple[Tensor, Stats]]:
+    """What the policy adds to the loss of a micro-batch; `count` sequences are in the update."""
+    if scores.further_BT is not None:
+        yield policy.side.of_mtp(scores.further_BT, inputs.reached_BT, part.weights_BT)
+    if isinstance(policy.watch.balance, Tensor):
+        yield policy.side.of_balance(policy.watch.balance, len(inputs.lengths), count)
+
+
+def _accuracy(scores: Scores, part: ObjectiveBatch) -> Stats:
+    return {"mean_token_accuracy": Stat.over(scores.hits_BT, part.mask_BT)}

@@ -23,6 +23,7 @@ def main(part: str, *told: str) -> None:
         walls.mount_directory(work, int(files))
     walls.limit(int(cpu_s), int(memory), int(files), int(threads))
     walls.give_up_rights(int(user) if user else None)
+    walls.leave_if_orphaned()
     walls.filter_calls()
     os.environ.clear()
     sys.argv = ["program.py"]

@@ -6,6 +6,7 @@ None of them can be lowered again: hard limits, rights given up for good, a syst
 import ctypes
 import os
 import resource
+import select
 from errno import EPERM
 
 from grpo_rewards.sandbox.inside import syscalls
@@ -52,12 +53,26 @@ def give_up_rights(user: int | None) -> None:
     if user is not None:
         os.setgroups([])
         os.setresgid(user, user, user)
-        os.setresuid(user, user, user)
+        # The saved id stays root's: only to its own kind may a parent without capabilities send
+        # the signal it dies with. The filter keeps the program from taking it back.
+        os.setresuid(user, user, 0)
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     _check(_libc.capset(header, (ctypes.c_uint32 * 6)()), "capset")
     _prctl(_PDEATHSIG, _KILL)
     _prctl(_DUMPABLE, 0)
     _prctl(_NO_NEW_PRIVS, 1)
+
+
+def leave_if_orphaned() -> None:
+    """End this process where whoever started it is gone already.
+
+    A parent that died before this process asked to die with it sends no signal any more; but
+    nobody reads its output then.
+    """
+    poll = select.poll()
+    poll.register(1, 0)
+    if any(event & select.POLLERR for _, event in poll.poll(0)):
+        os._exit(1)
 
 
 def filter_calls() -> None:

@@ -1,0 +1,1 @@
+"""Search at test time: drawing anew, step by step, guided by a process reward."""

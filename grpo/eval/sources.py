@@ -1,0 +1,130 @@
+"""Where a benchmark's rows are found, and their problems read: a file under the data root, else
+the hub. A user's own file is a benchmark too, of one line made for it.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from grpo.errors import UserError
+from grpo.eval.benchmarks import Benchmark, Hub
+from grpo.eval.forms import Posed, choice, worded
+from grpo_data import readers
+from grpo_data.problem import Problem, normalised
+from grpo_data.sources import GENERATORS, load_problems
+
+ROOT = "GRPO_DATA"
+"""The environment variable that names the data root."""
+
+NEARBY = "../shared/data"
+"""The data root where none is named."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A benchmark's problems, the first `limit` of its `rows`.
+
+    `sha256` is that of all questions and answers, asked or not; `repeated` counts questions whose
+    text stood there before under another id.
+
+    >>> Loaded(benchmark, "data/gsm8k/test.jsonl", (Problem(...), ...), 1319, "9f86...", 0)
+    """
+
+    benchmark: Benchmark
+    source: str
+    problems: tuple[Problem, ...]
+    rows: int
+    sha256: str
+    repeated: int
+
+
+def data_root(named: Path | None) -> Path:
+    """The folder benchmarks are looked for in first: the one named, $GRPO_DATA, ../shared/data."""
+    return named or Path(os.environ.get(ROOT, NEARBY)).expanduser()
+
+
+def local_file(benchmark: Benchmark, root: Path) -> Path | None:
+    """The benchmark's file under `root`: at its place in the table, or NAME.jsonl and its like."""
+    names = (benchmark.file, *(benchmark.name + ending for ending in readers.READERS))
+    return next((root / name for name in names if (root / name).is_file()), None)
+
+
+def own_file(
+    source: str, question: str, answer: str, *, after: str | None, reward: str, split: str
+) -> Benchmark:
+    """A user's file, hub name or tiny:SPEC as a benchmark called by its stem."""
+    if reward == "choice":
+        form = choice(question, ("choices", "options"), answer)
+    else:
+        form = worded(question, answer, after=after)
+    style = reward if reward in ("choice", "code") else "maths"
+    name = Path(source).stem if Path(source).suffix.lower() in readers.READERS else source
+    texts = (question, answer, "id")
+    hub = Hub(source, split)
+    return Benchmark(name, None, source, hub, form, reward, style=style, language="", texts=texts)
+
+
+def load(benchmark: Benchmark, root: Path, limit: int | None = None) -> Loaded:
+    """Read a benchmark. Raises UserError, naming the row, for one that is not there or has not
+    its form, for two rows of one id and for a row without a question or an answer."""
+    path = local_file(benchmark, root)
+    source = str(path) if path else benchmark.hub.name if benchmark.hub else ""
+    if not source:
+        raise UserError(
+            f"benchmark {benchmark.name!r} is not on the hub, and {root} has no {benchmark.file}; "
+            f"put it there, or name another folder: --data-root, or {ROOT} in the environment"
+        )
+    try:
+        problems = list(_problems(benchmark, source))
+    except (ValueError, FileNotFoundError) as error:
+        # A user's own file was never looked for anywhere else.
+        looked = path is not None or benchmark.rows is None
+        missing = "" if looked else f"{root} has no {benchmark.file}, and "
+        raise UserError(f"benchmark {benchmark.name!r}: {missing}{error}") from error
+    if not problems:
+        raise UserError(f"benchmark {benchmark.name!r}: {source} holds no problems")
+    repeated = len(problems) - len({problem.key for problem in problems})
+    asked = tuple(problems[:limit])
+    return Loaded(benchmark, source, asked, len(problems), _digest(problems), repeated)
+
+
+def _problems(benchmark: Benchmark, source: str) -> Iterator[Problem]:
+    kind, colon, _ = source.partition(":")
+    if colon and kind in GENERATORS:
+        yield from load_problems(source)
+        return
+    seen: dict[str, str] = {}
+    for number, (where, posed) in enumerate(_posed(benchmark, source)):
+        name = str(number) if posed.id is None else posed.id
+        if name in seen:
+            raise ValueError(f"{where}: the id {name!r} is that of {seen[name]} too.")
+        seen[name] = where
+        columns = dict(posed.columns)
+        if benchmark.language:
+            columns["language"] = benchmark.language
+        yield Problem(name, posed.question, posed.answer, normalised(posed.question), columns)
+
+
+def _posed(benchmark: Benchmark, source: str) -> Iterator[tuple[str, Posed]]:
+    hub = benchmark.hub or Hub(source)
+    rows = readers.rows(
+        source, text_columns=benchmark.texts, split=hub.split, subset=hub.subset, revision=None
+    )
+    for where, row in rows:
+        try:
+            posed = benchmark.form(row)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
+        if posed is not None:
+            yield where, posed
+
+
+def _digest(problems: list[Problem]) -> str:
+    digest = hashlib.sha256()
+    for problem in problems:
+        row = [problem.id, problem.question, problem.answer]
+        digest.update(json.dumps(row, ensure_ascii=False).encode())
+    return digest.hexdigest()

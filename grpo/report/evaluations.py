@@ -1,0 +1,128 @@
+"""Evaluations in the terminal: a result's scores, two results compared, verdicts that flipped.
+
+At most 80 columns, and plain ASCII where nothing else is at stake: a pipe or a log file takes it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from grpo.eval.paired import Comparison
+from grpo.eval.rejudge import Rejudged
+from grpo.report.run_directory import evaluation_of
+from grpo.report.scores import Score, interval, percent, points, points_interval, read_score
+from grpo.report.tables import trend
+from grpo.report.terminal import ascii_text, before_after
+
+WIDEST_NAME = 16
+PARTS_SHOWN = 12
+
+
+def show_results(results: Mapping[str, Any], folder: Path, console: Console) -> None:
+    """The scores of a result, what may have bent them, and where it lies."""
+    benchmarks = results["benchmarks"]
+    own = next(iter(benchmarks.values())) if len(benchmarks) == 1 else {}
+    if own.get("verdict") == "strict":
+        console.print(before_after([{"stage": "score", **evaluation_of(results)}]))
+    else:
+        console.print(_scores(benchmarks, console))
+    for text in _notes(results):
+        console.print(Text(text, style="yellow"), soft_wrap=True)
+    console.print(Text(f"In brackets: 95% intervals. Result: {folder}"), soft_wrap=True)
+
+
+def _notes(results: Mapping[str, Any]) -> Iterator[str]:
+    for name, found in results["benchmarks"].items():
+        texts = (*found["warnings"], *found.get("notes", ()))
+        yield from (f"{name}: {text}" for text in texts)
+    if deviations := results.get("deviations"):
+        yield f"Not R1's protocol: {'; '.join(deviations)}"
+
+
+def _scores(benchmarks: Mapping[str, Mapping[str, Any]], console: Console) -> Table:
+    heads = ("asked", "score", "pass@k", "cons@k", "lenient", "cut", "unread")
+    table = _table(console, "benchmark", *heads)
+    table.collapse_padding = True
+    for name, found in benchmarks.items():
+        table.add_row(name, *_cells(found))
+        for part, scores in found["by"].items():
+            if part != "language" and len(scores) <= PARTS_SHOWN:
+                for label in scores:
+                    score = _with_interval(read_score(scores, label))
+                    table.add_row(Text(f"  {label}", style="dim"), "", score)
+    return table
+
+
+def _cells(found: Mapping[str, Any]) -> Iterator[str]:
+    k = str(found["k"])
+    yield f"{found['questions']:,}x{k}"
+    yield _with_interval(read_score(found, "avg"))
+    yield percent(read_score(found["pass"], k)).translate(ascii_text)
+    yield percent(read_score(found["cons"], k)).translate(ascii_text)
+    yield percent(read_score(found["scores"], "lenient")).translate(ascii_text)
+    yield f"{found['truncated']:.0%}"
+    yield f"{found['unparseable']:.0%}"
+
+
+def _with_interval(score: Any) -> str:
+    between = interval(score)
+    text = f"{percent(score)} ({between})" if between else percent(score)
+    return text.translate(ascii_text)
+
+
+def rejudged_table(found: Sequence[Rejudged], console: Console) -> Table:
+    """A line a benchmark: its score before and after, and how many samples went which way."""
+    table = _table(console, "benchmark", "before", "after", "to right", "to wrong", "moved", "of")
+    for one in found:
+        scores = (_with_interval(read_score(results, "avg")) for results in (one.old, one.new))
+        counts = (one.gained, len(one.flips) - one.gained, one.moved, len(one.after))
+        table.add_row(one.benchmark, *scores, *(f"{count:,}" for count in counts))
+    return table
+
+
+def comparison_table(found: Mapping[str, Comparison], console: Console) -> Table:
+    """A line a benchmark: both scores, their difference in points with its interval, p, and how
+    many questions got better and worse."""
+    table = _table(console, "benchmark", "before", "after", "change in points", "p", "up", "down")
+    for name, one in found.items():
+        change = Score(one.difference.value, one.difference.low, one.difference.high)
+        text = f"{points(change)} ({points_interval(change)})".translate(ascii_text)
+        table.add_row(
+            name,
+            f"{one.before.value:.1%}",
+            f"{one.after.value:.1%}",
+            Text(text, style={"up": "green", "down": "red", "": ""}[trend(change)]),
+            f"{one.p:.4f}" if one.p >= 0.0001 else "<0.0001",
+            f"{one.improved:,}",
+            f"{one.worsened:,}",
+        )
+    return table
+
+
+def flips_table(rows: Sequence[tuple[str, ...]], heads: Sequence[str], console: Console) -> Table:
+    """What changed, a line each; the last column takes the room that is left."""
+    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
+    for place, head in enumerate(heads):
+        is_last = place == len(heads) - 1
+        table.add_column(head, no_wrap=True, max_width=None if is_last else 24)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def share(value: float) -> str:
+    """`31.2%`."""
+    return f"{value:.1%}"
+
+
+def _table(console: Console, first: str, *others: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
+    table.add_column(first, no_wrap=True, max_width=WIDEST_NAME)
+    for head in others:
+        table.add_column(head, justify="right", no_wrap=True)
+    return table

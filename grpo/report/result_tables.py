@@ -1,0 +1,131 @@
+"""What a result's page says in tables: scores, parts, and how it was asked.
+
+Everything is text already but the scores that bars are drawn from. No number is worked out here.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from grpo.eval.result import Result
+from grpo.report.scores import NONE, Score, interval, number, percent, read_score
+
+Found = Mapping[str, Any]
+"""The results of one benchmark."""
+
+VERDICTS = {
+    "lenient": "whatever the form",
+    "format": "in the form asked for",
+    "accuracy_given_format": "right, of those in form",
+}
+SHARES = (
+    ("truncated", "cut off", "at the length limit"),
+    ("unparseable", "unread", "no answer found"),
+    ("timeout", "late", "not judged in time"),
+    ("error", "failed", "to be judged"),
+    ("skipped", "skipped", "by the reward"),
+)
+ALWAYS_SHOWN = ("truncated", "unparseable")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number and its 95% interval, as text.
+
+    >>> Cell("31.2%", "28.8-33.7")
+    """
+
+    value: str
+    interval: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table; `score` is the first cell's, for its bar.
+
+    >>> Line("gsm8k", "1,319 questions x 4", (Cell("31.0%", "29.0-33.1"),),
+    ...      Score(0.31, 0.29, 0.331))
+    """
+
+    label: str
+    note: str
+    cells: tuple[Cell, ...]
+    score: Score | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Lines under one heading.
+
+    >>> Part("math500 by level", (line, line))
+    """
+
+    heading: str
+    lines: tuple[Line, ...]
+
+
+def heads(result: Result) -> list[tuple[str, str]]:
+    """(name, what it is) of every column after the benchmark's name."""
+    found = result.benchmarks.values()
+    return [
+        ("avg@k", "samples right"),
+        ("pass@k", "any of k right"),
+        ("cons@k", "majority right"),
+        *((name.replace("_", " "), VERDICTS.get(name, "")) for name in _verdicts(found)),
+        *((head, about) for key, head, about in SHARES if _is_shown(key, found)),
+        ("tokens", "mean"),
+    ]
+
+
+def lines(result: Result) -> list[Line]:
+    """A line a benchmark, its cells under `heads`."""
+    every = result.benchmarks.values()
+    return [
+        Line(name, asked(found), tuple(_cells(found, every)), read_score(found, "avg"))
+        for name, found in result.benchmarks.items()
+    ]
+
+
+def parts(result: Result) -> list[Part]:
+    """The breakdowns of every benchmark; one language alone, or none, is no breakdown."""
+    return [
+        Part(f"{name} by {part}", tuple(_part_line(label, scores) for label in scores))
+        for name, found in result.benchmarks.items()
+        for part, scores in found["by"].items()
+    ]
+
+
+def asked(found: Found) -> str:
+    """How many questions, and samples of each."""
+    return f"{found['questions']:,} questions \N{MULTIPLICATION SIGN} {found['k']:,}"
+
+
+def cell(score: Score | None) -> Cell:
+    """A score as text."""
+    return Cell(percent(score), interval(score))
+
+
+def _cells(found: Found, every: Collection[Found]) -> Iterator[Cell]:
+    k = str(found["k"])
+    yield cell(read_score(found, "avg"))
+    yield cell(read_score(found["pass"], k))
+    yield cell(read_score(found["cons"], k))
+    yield from (cell(read_score(found["scores"], name)) for name in _verdicts(every))
+    yield from (Cell(f"{found[key]:.1%}") for key, _, _ in SHARES if _is_shown(key, every))
+    tokens = number(found["mean_tokens"])
+    yield Cell(NONE if tokens is None else f"{tokens:,.0f}")
+
+
+def _verdicts(every: Collection[Found]) -> list[str]:
+    """The names of all other verdicts, each once."""
+    return list(dict.fromkeys(name for found in every for name in found["scores"]))
+
+
+def _is_shown(key: str, every: Collection[Found]) -> bool:
+    return key in ALWAYS_SHOWN or any(found[key] for found in every)
+
+
+def _part_line(label: str, scores: Mapping[str, Any]) -> Line:
+    score = read_score(scores, label)
+    count = number(scores[label].get("n_questions"))
+    return Line(label, "" if count is None else f"{count:,.0f}", (cell(score),), score)

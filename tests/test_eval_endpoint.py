@@ -1,0 +1,419 @@
+"""An endpoint as the one who answers: what it is asked, what is made of its replies, and what
+happens when it fails, against a real HTTP server of our own.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from evaluations import problem
+from small_endpoint import DROP, Reply, SmallEndpoint, chat, failure, models, serving
+from typer.testing import CliRunner, Result
+
+from grpo import cli
+from grpo.errors import UserError
+from grpo.eval.answerer import Answer, Asked, Put
+from grpo.eval.endpoint import Endpoint, Served, base_url, look_up
+from grpo.eval.endpoint_answerer import EndpointAnswerer
+from grpo.eval.result import read_result
+from grpo.eval.shelf import Shelf
+from grpo.recipe.sections import Prompt, Sampling
+
+SAMPLING = Sampling(temperature=0.6, top_p=0.95, max_tokens=64)
+ELSEWHERE = Served("m", window=None, is_vllm=False)
+VLLM = Served("m", window=1024, is_vllm=True)
+
+
+def answerer(
+    server: SmallEndpoint,
+    served: Served = ELSEWHERE,
+    sampling: Sampling = SAMPLING,
+    **changes: Any,
+) -> EndpointAnswerer:
+    return EndpointAnswerer(Endpoint(server.url, "m", **changes), served, sampling)
+
+
+def asked(count: int, seed: int = 7) -> list[Asked]:
+    return [
+        Asked(Put(f"q{n}", [{"role": "user", "content": f"q{n}"}], 2), seed + n)
+        for n in range(count)
+    ]
+
+
+def question(request: Any) -> str:
+    return str(request["messages"][-1]["content"])
+
+
+def echo(_: int, request: Any) -> Reply:
+    return chat(f"to {question(request)}")
+
+
+# --- what is asked, what is made of it ---
+
+
+def test_each_is_answered_once_with_what_the_endpoint_counted() -> None:
+    with serving(echo) as server:
+        one = answerer(server, at_once=3)
+        found = dict(one.answer(asked(10)))
+    assert found == {n: Answer(f"to q{n}", "stop", 3, None) for n in range(10)}
+    assert one.facts() == {"prompt_tokens": 50, "completion_tokens": 30, "retries": 0}
+    assert 1 <= server.most <= 3
+
+
+def test_as_many_as_allowed_are_asked_at_a_time() -> None:
+    together = threading.Barrier(4, timeout=20)  # breaks, and fails the request, for fewer
+
+    def reply(_: int, request: Any) -> Reply:
+        together.wait()
+        return echo(0, request)
+
+    with serving(reply) as server:
+        found = list(answerer(server, at_once=4, retries=0).answer(asked(12)))
+    assert len(found) == 12
+    assert server.most == 4
+
+
+def test_a_request_speaks_openai_alone_where_vllm_does_not_answer() -> None:
+    with serving(echo) as server:
+        list(answerer(server, key="sk-1").answer(asked(1, seed=2**62 + 5)))
+    assert server.requests == [
+        {
+            "model": "m",
+            "messages": [{"role": "user", "content": "q0"}],
+            "temperature": 0.6,
+            "top_p": 0.95,
+            "max_tokens": 64,
+            "seed": 5,  # 2**62 + 5 below 2**31
+            "logprobs": True,
+        }
+    ]
+    assert server.headers[0]["authorization"] == "Bearer sk-1"
+
+
+def test_vllm_s_own_defaults_are_overruled_and_its_window_kept() -> None:
+    long = SAMPLING.model_copy(update={"max_tokens": 4096, "stop": ("#",)})
+    with serving(echo) as server:
+        list(answerer(server, VLLM, long).answer(asked(1, seed=2**62 + 5)))
+    (request,) = server.requests
+    assert request["max_tokens"] == 1024
+    assert request["seed"] == 2**62 + 5
+    assert request["stop"] == ["#"]
+    knobs = ("top_k", "min_p", "repetition_penalty", "skip_special_tokens")
+    assert [request[knob] for knob in knobs] == [0, 0.0, 1.0, False]
+
+
+def test_greedy_decoding_is_a_temperature_of_zero() -> None:
+    greedy = Sampling(temperature=1.0, top_k=1, max_tokens=8)
+    with serving(echo) as server:
+        list(answerer(server, sampling=greedy).answer(asked(1)))
+    assert server.requests[0]["temperature"] == 0
+
+
+def test_log_probabilities_are_summed_where_there_are_some() -> None:
+    steps = [{"token": t, "logprob": p, "bytes": None, "top_logprobs": []}
+             for t, p in (("a", -0.5), ("b", -0.25), ("", -1.0))]  # fmt: skip
+    with serving(lambda *_: chat("ab", "length", logprobs={"content": steps})) as server:
+        ((_, found),) = answerer(server).answer(asked(1))
+    assert found == Answer("ab", "length", 3, -1.75)
+
+
+def test_an_endpoint_without_log_probabilities_is_asked_without() -> None:
+    def reply(_: int, request: Any) -> Reply:
+        if "logprobs" in request:
+            return failure(400, "logprobs is not supported for this model")
+        return echo(0, request)
+
+    with serving(reply) as server:
+        found = dict(answerer(server, at_once=4).answer(asked(9)))
+    assert {one.logprob for one in found.values()} == {None}
+    assert len(found) == 9
+    refused = sum("logprobs" in request for request in server.requests)
+    assert 1 <= refused <= 4  # those that were under way when the first was refused
+
+
+@pytest.mark.parametrize(
+    ("message", "end", "text"),
+    [
+        ({"content": "so 7", "reasoning_content": "3 + 4"}, "stop", "<think>3 + 4</think>so 7"),
+        ({"content": None, "reasoning": "3 +"}, "length", "<think>3 +"),
+        ({"content": "so", "reasoning": "3 + 4"}, "length", "<think>3 + 4</think>so"),
+        ({"content": None}, "content_filter", ""),
+    ],
+)
+def test_reasoning_that_was_set_apart_is_part_of_the_answer(
+    message: Any, end: str, text: str
+) -> None:
+    whole = chat("", end, message={"role": "assistant", **message})
+    with serving(lambda *_: whole) as server:
+        ((_, found),) = answerer(server).answer(asked(1))
+    assert found.text == text
+    assert found.finish_reason == ("length" if end == "length" else "stop")
+
+
+def test_a_problem_is_put_as_turns_and_a_prefill_begins_the_answer() -> None:
+    prompt = Prompt(system="Be brief.", user="Q: {question}", prefill="<think>")
+    with serving(echo) as server:
+        one = answerer(server, VLLM)
+        put = one.put(problem("a", "3 + 4?", "7"), prompt)
+        list(one.answer([Asked(put, 1)]))
+    assert put.text == "Be brief.\n\nQ: 3 + 4?\n\n<think>"
+    (request,) = server.requests
+    assert [turn["role"] for turn in request["messages"]] == ["system", "user", "assistant"]
+    assert (request["add_generation_prompt"], request["continue_final_message"]) == (False, True)
+
+
+# --- failures ---
+
+
+def test_what_passes_is_asked_again() -> None:
+    replies = [failure(429, "slow down"), failure(503, "loading"), DROP, chat("at last")]
+    with serving(lambda number, _: replies[number]) as server:
+        one = answerer(server)
+        ((_, found),) = one.answer(asked(1))
+    assert found.text == "at last"
+    assert one.facts()["retries"] == 3
+
+
+def test_the_wait_doubles_and_the_endpoint_s_own_word_comes_first() -> None:
+    replies = [failure(500, "x", connection="close"), failure(500, "x", connection="close"),
+               failure(429, "x", **{"retry-after": "1"}), chat("now")]  # fmt: skip
+    with serving(lambda number, _: replies[number]) as server:
+        list(answerer(server).answer(asked(1)))
+    first, second, third = (b - a for a, b in zip(server.times, server.times[1:], strict=False))
+    # 0.5 s and 1 s, less up to a quarter; then the second that was asked for
+    assert (first >= 0.375, second >= 0.75, third >= 1.0) == (True, True, True)
+
+
+def test_half_an_answer_is_asked_again() -> None:
+    replies = [chat("so the", "abort"), chat("so the answer is 7")]
+    with serving(lambda number, _: replies[number]) as server:
+        ((_, found),) = answerer(server).answer(asked(1))
+    assert found == Answer("so the answer is 7", "stop", 3, None)
+
+
+@pytest.mark.parametrize(
+    ("reply", "sentence", "requests"),
+    [
+        (failure(401, "bad key"), "refuses the key (401: bad key); name its variable: --api", 1),
+        (failure(404, "no model m"), "refuses the request (404: no model m)", 1),
+        (failure(400, "too\nlong"), "refuses the request (400: too long); it was asked 'q0'", 1),
+        (failure(429, "slow"), "turned us away in 3 tries (429: slow); lower --concurrency", 3),
+        (failure(500, "oops"), "failed in 3 tries (500: oops); once it answers, the same", 3),
+        (Reply(502, "<html>bad gateway</html>", {"retry-after-ms": "1"}),
+         "failed in 3 tries (502: <html>bad gateway</html>); once", 3),
+        (Reply(200, "<html>\nhi</html>"), "answered what is no chat completion: <html> hi<", 1),
+        (Reply(200, {"error": {"message": "no"}}), "answered what is no chat completion: {", 1),
+    ],
+)  # fmt: skip
+def test_what_does_not_pass_is_one_sentence(reply: Reply, sentence: str, requests: int) -> None:
+    with serving(lambda *_: reply) as server, pytest.raises(UserError) as raised:
+        list(answerer(server, retries=2).answer(asked(1)))
+    assert str(raised.value).startswith(f"{server.url} {sentence}")
+    assert "\n" not in str(raised.value)
+    assert len(server.requests) == requests
+
+
+def test_a_slow_endpoint_is_told_from_one_that_is_not_there() -> None:
+    def slow(*_: Any) -> Reply:
+        time.sleep(1.5)
+        return chat("late")
+
+    with serving(slow) as server, pytest.raises(UserError, match=r"no answer within 0\.5 s in one"):
+        list(answerer(server, retries=0, timeout_s=0.5).answer(asked(1)))
+    with pytest.raises(UserError, match="cannot be reached in 2 tries"):
+        list(answerer(server, retries=1).answer(asked(1)))
+
+
+def test_what_was_under_way_when_it_failed_is_not_lost() -> None:
+    failed = threading.Event()
+
+    def reply(_: int, request: Any) -> Reply:
+        if question(request) == "q1":
+            failed.set()
+            return failure(400, "no")
+        assert failed.wait(20)
+        time.sleep(0.2)
+        return echo(0, request)
+
+    found: list[int] = []
+    with serving(reply) as server, pytest.raises(UserError, match="refuses the request"):
+        for place, _ in answerer(server, at_once=3).answer(asked(8)):
+            found.append(place)
+    assert sorted(found) == [0, 2]  # and nothing was begun after the failure
+
+
+def test_an_iterator_that_is_closed_lets_go_of_its_requests() -> None:
+    held = threading.Event()
+
+    def reply(_: int, request: Any) -> Reply:
+        if question(request) != "q0":
+            held.wait(30)
+        return echo(0, request)
+
+    with serving(reply) as server:
+        answers = answerer(server, at_once=4).answer(asked(8))
+        assert next(answers)[0] == 0
+        begun = time.monotonic()
+        answers.close()
+        assert time.monotonic() - begun < 5
+        held.set()
+    assert len(server.requests) <= 5
+
+
+# --- what is served ---
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("http://h:8000", "http://h:8000/v1"),
+        ("http://h:8000/v1/", "http://h:8000/v1"),
+        ("https://h/api/v1/chat/completions", "https://h/api/v1"),
+    ],
+)
+def test_addresses_as_people_write_them(text: str, url: str) -> None:
+    assert base_url(text) == url
+
+
+def looked_up(listing: Reply, model: str | None) -> Served:
+    with serving(echo, listing) as server:
+        return look_up(Endpoint(server.url, model))
+
+
+def test_a_model_is_looked_up_and_the_only_one_needs_no_name() -> None:
+    vllm = {"owned_by": "vllm", "max_model_len": 1024}
+    assert looked_up(models("x:zero", **vllm), None) == Served("x:zero", 1024, True)
+    assert looked_up(models("a", "b"), "b") == Served("b", None, False)
+    # no list, or not in it: taken on trust
+    assert looked_up(Reply(404, {}), "b") == Served("b", None, False)
+    assert looked_up(models("a"), "b") == Served("b", None, False)
+
+
+@pytest.mark.parametrize(
+    ("listing", "model", "sentence"),
+    [
+        (models("a", "b"), None, "say which model of http.*, --model NAME: it has a, b"),
+        (Reply(404, {}), None, "--model NAME: it lists none"),
+        (models("tiny-base", owned_by="vllm"), "tiny-bse", "serves no model 'tiny-bse', but tiny-"),
+        (failure(401, "who?"), "a", r"refuses the key \(401: who\?\)"),
+    ],
+)
+def test_a_model_that_is_not_there_is_one_sentence(
+    listing: Reply, model: str | None, sentence: str
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        looked_up(listing, model)
+
+
+# --- the verb ---
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    rows = [{"question": f"{n} + {n} = ?", "answer": str(2 * n)} for n in range(1, 13)]
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def grpo(*words: object) -> Result:
+    return CliRunner().invoke(cli.app, [str(word) for word in words], env={"COLUMNS": "80"})
+
+
+def solve(_: int, request: Any) -> Reply:
+    number = int(question(request).split()[0])
+    return chat(f"so \\boxed{{{2 * number}}}")
+
+
+def dying(after: int) -> Callable[[int, Any], Reply | str]:
+    return lambda number, request: solve(0, request) if number < after else DROP
+
+
+def numbers(requests: Sequence[Any]) -> list[int]:
+    return sorted(int(question(request).split()[0]) for request in requests)
+
+
+def test_an_endpoint_that_dies_half_way_loses_nothing(folder: Path) -> None:
+    words = ["eval", "--data", "sums.jsonl", "-k", 1, "--out", "r", "--retries", 1,
+             "--concurrency", 2]  # fmt: skip
+    with serving(dying(after=5)) as server:
+        died = grpo(*words, "--endpoint", server.url)
+        port = server.server_port
+    assert died.exit_code == 2, died.output
+    assert died.stderr.startswith(f"error: {server.url} cannot be reached in 2 tries (")
+    assert died.stderr.endswith("; once it answers, the same command goes on\n")
+    assert died.stderr.count("\n") == 1
+    kept = {row.question_id: row for row in Shelf(Path("r")).rows()}
+    assert len(kept) == 5
+    answered = numbers(server.requests[:5])
+
+    with serving(solve, port=port) as server:
+        again = grpo(*words, "--endpoint", server.url)
+    assert again.exit_code == 0, again.output
+    assert numbers(server.requests) == sorted(set(range(1, 13)) - set(answered))
+    result = read_result(Path("r"))
+    assert result.results["samples_kept"] == 5
+    assert result.results["benchmarks"]["sums"]["avg"]["value"] == 1.0
+    assert result.results["checkpoint"] == {"endpoint": server.url, "model": "m"}
+    # 7 requests of 5 and 3 tokens
+    found = {"engine": "endpoint", "prompt_tokens": 35, "completion_tokens": 21, "retries": 0}
+    assert result.results["engine"] == found
+    assert [row for row in result.rows if row.question_id in kept] == [
+        kept[row.question_id] for row in result.rows if row.question_id in kept
+    ]
+    assert {(row.tokens, row.logprob, row.finish_reason) for row in result.rows} == {
+        (3, None, "stop")
+    }
+
+
+def test_a_key_is_sent_and_written_nowhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-secret")
+    with serving(solve) as server:
+        done = grpo("eval", "--endpoint", server.url, "--model", "m", "--api-key-env", "MY_KEY",
+                    "--data", "sums.jsonl", "-k", 1, "--limit", 2)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert {one["authorization"] for one in server.headers} == {"Bearer sk-secret"}
+    (result,) = Path("runs/eval").iterdir()
+    assert result.name.startswith("m-")
+    files = [path for path in result.rglob("*") if path.is_file()]
+    assert not [path for path in files if b"sk-secret" in path.read_bytes()]
+    assert "sk-secret" not in done.output
+    assert "max_tokens" not in str(json.loads((result / "results.json").read_text())["deviations"])
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "say what to score: a checkpoint, or --endpoint URL"),
+        (("tiny-base", "--endpoint", "{url}"), "name one to score: the checkpoint 'tiny-base' or"),
+        (("--endpoint", "ftp://x"), "--endpoint 'ftp://x' is no address; write http://127"),
+        (("--endpoint", "{url}", "--engine", "plain"), "--engine is of a local checkpoint"),
+        (("--endpoint", "{url}", "--api-key-env", "NO_KEY"), "--api-key-env NO_KEY: there is no"),
+        (("--endpoint", "{url}", "model.dtype=float32"), "'model.dtype=float32' speaks of a local"),
+        (("--endpoint", "{url}", "--no-chat"), "an endpoint is asked in chat: --no-chat needs a"),
+        (
+            ("--endpoint", "{url}", "--prefill", "<think>"),
+            "{url} is no vLLM server, so how its ans",
+        ),
+        (("--endpoint", "http://127.0.0.1:1", "--retries", "0"), "http://127.0.0.1:1/v1 cannot be"),
+    ],
+)
+def test_bad_input_is_one_sentence(folder: Path, words: tuple[str, ...], sentence: str) -> None:
+    with serving(solve) as server:
+        told = [word.replace("{url}", server.url) for word in words]
+        done = grpo("eval", *told, "--data", "sums.jsonl")
+    assert done.exit_code == 2, done.output
+    assert done.stderr.startswith(f"error: {sentence.replace('{url}', server.url)}")
+    assert done.stderr.count("\n") == 1
+    assert server.requests == []
+
+
+def test_an_endpoint_has_no_problems_of_its_own(folder: Path) -> None:
+    with serving(solve) as server:
+        done = grpo("eval", "--endpoint", server.url)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: say what to ask the endpoint: --benchmarks gsm8k")
