@@ -14,8 +14,8 @@ from grpo_rewards.table import Target
 
 _WALL_PER_DEADLINE = 10.0
 _MODEL_S = 600.0
-"""What a model may take for a sample, of CPU (all its threads) as of wall: its work is bounded by the
-tokens it is given, so the deadline of hostile text is not for it."""
+"""What a model may take for a sample, of CPU (all its threads) as of wall: its work is bounded by
+the tokens it is given, so the deadline of hostile text is not for it."""
 
 
 class Crew:
