@@ -3,6 +3,7 @@ happens when it fails, against a real HTTP server of our own.
 """
 
 import json
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_run
 from evaluations import problem
 from small_endpoint import DROP, Reply, SmallEndpoint, chat, failure, models, serving
 from typer.testing import CliRunner, Result
@@ -368,6 +370,35 @@ def test_an_endpoint_that_dies_half_way_loses_nothing(folder: Path) -> None:
     assert {(row.tokens, row.logprob, row.finish_reason) for row in result.rows} == {
         (3, None, "stop")
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interruption_waits_for_nobody_and_keeps_what_was_answered(
+    folder: Path, name: str
+) -> None:
+    held = threading.Event()
+
+    def reply(number: int, request: Any) -> Reply:
+        if number >= 5:
+            held.wait(60)
+        return solve(0, request)
+
+    with serving(reply) as server:
+        words = ["eval", "--endpoint", server.url, "--data", "sums.jsonl", "-k", "1", "--out", "r"]
+        process = tiny_run.started(*words)
+        while len(server.requests) < 12:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        time.sleep(1)
+        begun = time.monotonic()
+        process.send_signal(signal.Signals[name])
+        _, errors = process.communicate(timeout=60)
+        assert time.monotonic() - begun < 30
+        held.set()
+    assert process.returncode == 130
+    assert errors == f"interrupted\ngo on with: grpo {' '.join(words)}\n"
+    assert len(Shelf(Path("r")).rows()) == 5
 
 
 def test_a_key_is_sent_and_written_nowhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

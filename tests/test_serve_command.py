@@ -131,7 +131,10 @@ def test_bad_input_is_one_sentence_before_a_server_starts(
 
 WATCH = """\
 import os, sys
+import signal
 from grpo.serve import process
+# A shell starts what it puts in the background with Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 process.GRACE_S = 0.5
 sign, said = sys.argv[1], lambda: print("ready", flush=True)
 command = [sys.executable, "-c", sys.argv[2], sign]
@@ -139,7 +142,7 @@ sys.exit(process.watch(command, {}, lambda: os.path.exists(sign), said))
 """
 STUBBORN = """\
 import os, signal, sys, time
-signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGINT, lambda *_: print('last words', flush=True))
 os.fork()
 print("at the start", flush=True)
 open(sys.argv[1], "w").close()
@@ -185,6 +188,22 @@ def test_a_server_that_does_not_go_is_ended_with_all_it_started(name: str, tmp_p
     assert (watcher.returncode, out, err) == (0, "", "")
     for pid in pids:
         assert not _lives(pid)
+
+
+def test_nohup_keeps_it_when_the_terminal_closes(tmp_path: Path) -> None:
+    sign = tmp_path / "sign"
+    code = f"import time; open({str(sign)!r}, 'w').close(); time.sleep(3)"
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which a child inherits
+    try:
+        watcher = watching(code, sign)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert watcher.stdout is not None and watcher.stdout.readline() == "ready\n"
+    watcher.send_signal(signal.SIGHUP)
+    begun = time.monotonic()
+    watcher.communicate(timeout=60)
+    assert watcher.returncode == 0
+    assert time.monotonic() - begun > 1  # to its own end
 
 
 def _lives(pid: int) -> bool:

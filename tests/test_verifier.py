@@ -220,7 +220,7 @@ def test_the_benchmarks_run_from_end_to_end(tmp_path: Path) -> None:
     written = json.loads((out / "agreement.json").read_text())
     assert written["training"]["process"]["labels"] > 24
     assert written["held_out"]["questions"] == 3 and 0 <= written["held_out"]["auc"] <= 1
-    lines = run("search.py", held_out, "--prm", out / "process", "--beams", "1x2",
+    lines = run("search.py", held_out, "--prm", out / "process", "--beams", "2x4",
                 "--repeats", 1, "--out", tmp_path / "search.json")  # fmt: skip
     assert max(map(len, lines.splitlines())) <= 80
     found = json.loads((tmp_path / "search.json").read_text())["lines"]

@@ -75,6 +75,18 @@ def grpo(*words: object, fault: str = "none", prefix: Sequence[str] = ()) -> Don
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+def started(*words: object, cwd: Path | None = None) -> "subprocess.Popen[str]":
+    """`grpo WORDS`, under way in `cwd`; what it says comes at once."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "tests" / "launch.py"), "none", *map(str, words)],
+        env={**os.environ, "PYTHONPATH": SOURCES, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 def run(folder: Path, *words: object, fault: str = "none", prefix: Sequence[str] = ()) -> Done:
     """`grpo run` of RECIPE, which is written beside `folder`, into `folder`."""
     recipe = folder.parent / "small.yaml"

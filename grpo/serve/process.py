@@ -94,14 +94,16 @@ def _end(server: "subprocess.Popen[bytes]") -> None:
 
 @contextmanager
 def _told_to_stop() -> Iterator[None]:
-    """SIGTERM and a closed terminal are a Ctrl-C."""
-    signals = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(one, signal.default_int_handler) for one in signals]
+    """SIGTERM and a closed terminal are a Ctrl-C; not the latter under nohup."""
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+    heard = [one for one, handler in before.items() if handler is not signal.SIG_IGN]
+    for one in heard:
+        signal.signal(one, signal.default_int_handler)
     try:
         yield
     finally:
-        for one, handler in zip(signals, before, strict=True):
-            signal.signal(one, handler)
+        for one in heard:
+            signal.signal(one, before[one])
 
 
 class _Words:
