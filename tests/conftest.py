@@ -1,11 +1,13 @@
 """Runs that several test files compare with, made once a session, two at a time."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import tiny_run
+from filelock import FileLock
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +22,17 @@ def straight_run(
     pool: ThreadPoolExecutor, tmp_path_factory: pytest.TempPathFactory
 ) -> "Future[Path]":
     """The run of `straight`, while it is still under way."""
-    return pool.submit(tiny_run.whole, tmp_path_factory.mktemp("straight") / "run")
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return pool.submit(_once, shared / "straight")
+
+
+def _once(folder: Path) -> Path:
+    """The run in `folder`, which the first of the test processes to come makes for all."""
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "lock"):
+        run = folder / "run"
+        return run if (run / "report.html").exists() else tiny_run.whole(run)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Jails for tests: those that can be built here, and a look at what they leave behind."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,11 @@ from grpo_rewards.sandbox.choose import fault
 from grpo_rewards.sandbox.jail import kinds
 
 ISOLATING = ("bubblewrap", "namespaces")
-# An odd number of MiB tells our jails on the command line from those of others on the machine.
-LIMITS = Limits(cpu_s=1, wall_s=30.0, memory_mb=193)
+# An odd number of MiB tells our jails on the command line from those of others on the machine, the
+# other processes of this test run among them.
+LIMITS = Limits(
+    cpu_s=1, wall_s=30.0, memory_mb=193 + 2 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+)
 ADD = FunctionTests(
     ("def check(candidate):\n    assert candidate(3, 4) == 7\n    assert candidate(1, 1) == 2\n",),
     entry_point="add",

@@ -277,5 +277,7 @@ def test_ctrl_c_ends_it_in_the_middle_of_an_answer(serving: Serving, client: ope
     _, errors = process.communicate(timeout=60)
     asking.join(30)
     assert ends in (["abort"], ["error"])
-    assert (process.returncode, errors) == (0, "")
+    assert process.returncode == 0
+    # Libraries greet on stderr, as Triton does where there is no GPU: no failure is among that.
+    assert "Traceback" not in errors and "error" not in errors.lower()
     assert not [one for one in started if one.is_running() and one.status() != "zombie"]
