@@ -1,6 +1,7 @@
 """Runs that several test files compare with, made once a session, two at a time."""
 
 import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +9,14 @@ from pathlib import Path
 import pytest
 import tiny_run
 from filelock import FileLock
+
+
+@pytest.fixture(autouse=True)
+def own_precision() -> Iterator[None]:
+    """A Trainer of TRL leaves its mixed precision to all who ask accelerate after it."""
+    yield
+    if accelerate := sys.modules.get("accelerate"):
+        accelerate.state.AcceleratorState._reset_state()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,20 @@ from dataclasses import dataclass
 import torch
 from accelerate import Accelerator
 
+from grpo.errors import UserError
 from grpo.objective import Stat, Stats, mean_stats
+
+
+def processes() -> Accelerator:
+    """This process among the others. Raises UserError where accelerate would cast behind the
+    recipe's back: the trainer's numbers would then not be those of its own weights."""
+    accelerator = Accelerator()
+    if accelerator.mixed_precision != "no":
+        raise UserError(
+            f"accelerate is set to mixed precision {accelerator.mixed_precision}, and a recipe says "
+            "itself how its model is held; launch with --mixed_precision no, and set model.dtype"
+        )
+    return accelerator
 
 
 @dataclass(frozen=True)
