@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: the recipes and the tiny base lie outside the package and ship
+"""What pyproject.toml cannot say: the recipes and the tiny models lie outside the package and ship
 inside it, as grpo/recipes and grpo/models."""
 
 from pathlib import Path

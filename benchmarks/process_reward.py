@@ -1,22 +1,23 @@
-"""A process reward model of the tiny world, trained on the base's own thoughts, and measured.
+"""Verifiers of the tiny world, trained on the base's own thoughts; the one of steps is measured.
 
 The base answers training problems; the exact checker labels every step, the verdict every answer.
-From the same base come a process reward model (a label a step) and an outcome reward model (a
-label an answer). On a result of held-out problems the former is compared with the checker, step by
-step; `grpo scale RESULT --by FOLDER` says what either is worth.
+From the same base comes a process reward model (a label a step) or an outcome reward model (a label
+an answer), a command each. On a result of held-out problems the former is compared with the
+checker, step by step, beside what the untrained policy's own surprise says of them. What either is
+worth for choosing among samples, `grpo scale RESULT --by FOLDER` says.
 
-    python benchmarks/process_reward.py --held-out runs/tiny-128/evaluations/before
+    python benchmarks/process_reward.py --held-out runs/scaling/evaluations/before
+    python benchmarks/process_reward.py --learn outcome --epochs 1
 """
 
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import torch
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -26,6 +27,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from verifier.agreement import Agreement, agreement
 from verifier.examples import Example, outcome_examples, process_examples, thoughts
+from verifier.parts import Part
+from verifier.surprise import Surprise
 from verifier.train import (
     Course,
     outcome_logits,
@@ -37,50 +40,69 @@ from verifier.train import (
 
 from grpo.eval.result import Result, read_result
 from grpo.eval.score import by_question
+from grpo.eval.steps.cut import CLAIMS
 from grpo.eval.steps.exact import ExactSteps
 from grpo.eval.steps.model import ProcessRewardModel
-from grpo.eval.steps.scorer import Thought
+from grpo.eval.steps.scorer import StepScorer, Thought
 from grpo.model.load import base_folder
 from grpo.recipe.sections import Model
+from grpo.threads import use_threads
 from grpo.versions import versions
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What a verifier is made of: its head on the base, how it is read, what it learns from.
+
+    >>> Kind(process_model, step_logits, process_examples)
+    """
+
+    model: Callable[[Path], Any]
+    logits: Callable[..., Any]
+    examples: Callable[..., Any]
+
+
+KINDS = {
+    "process": Kind(process_model, step_logits, process_examples),
+    "outcome": Kind(outcome_model, outcome_logits, outcome_examples),
+}
+
+
 def main(
-    held_out: Annotated[Path, typer.Option(help="A result on held-out problems.")],
+    held_out: Annotated[
+        Path | None, typer.Option(help="A result on held-out problems, to measure steps on.")
+    ] = None,
+    learn: Annotated[Literal["process", "outcome"], typer.Option(help="Which.")] = "process",
     out: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("runs/verifiers"),
     model: Annotated[str, typer.Option(help="The base.")] = "tiny-base",
     problems: Annotated[int, typer.Option(help="Training problems.")] = 2000,
     samples: Annotated[int, typer.Option(help="Answers to each.")] = 8,
+    measured: Annotated[int, typer.Option(help="Thoughts a held-out question.")] = 16,
     epochs: int = 2,
     batch: int = 64,
     lr: float = 5e-4,
     seed: int = 0,
-    threads: int = 1,
+    threads: int = 2,
+    engine: Literal["vllm", "plain"] = "vllm",
 ) -> None:
-    """Draw, train both, measure the steps."""
-    torch.set_num_threads(threads)
-    result = read_result(held_out)
+    """Draw the thoughts unless they are there, train, measure."""
+    use_threads(threads)
+    result = read_result(held_out) if held_out else None
     base = base_folder(Model(path=model))
     tokenizer = AutoTokenizer.from_pretrained(base)
-    drawn = thoughts(base, tokenizer, out / "thoughts", problems, samples, seed)
-    course = Course(epochs, batch, lr, seed)
-    steps = list(process_examples(drawn.rows, tokenizer))
-    answers = list(outcome_examples(drawn.rows, tokenizer))
-    learnt = {
-        "process": _made(process_model(base), step_logits, steps, course, out / "process"),
-        "outcome": _made(outcome_model(base), outcome_logits, answers, course, out / "outcome"),
-    }
-    for name in learnt:
-        tokenizer.save_pretrained(out / name)
-    found = agreement(thoughts_of(result), ProcessRewardModel(out / "process"), ExactSteps(), seed)
-    Console(highlight=False).print(table(found))
-    document = {
-        "course": asdict(course),
-        "training": {"problems": problems, "samples": samples, **learnt},
-        "held_out": {"questions": found.accuracy.n_questions, **asdict(found)},
-        "versions": versions(),
-    }
-    (out / "agreement.json").write_text(json.dumps(document, indent=1))
+    drawn = thoughts(base, tokenizer, out / "thoughts", problems, samples, seed, engine)
+    course, kind = Course(epochs, batch, lr, seed), KINDS[learn]
+    examples = list(kind.examples(drawn.rows, tokenizer))
+    learnt = _made(kind.model(base), kind.logits, examples, course, out / learn)
+    tokenizer.save_pretrained(out / learn)
+    about = {"problems": problems, "samples": samples, **asdict(course), **learnt}
+    document = {"training": about, "versions": versions()}
+    if learn == "process" and result is not None:
+        asked = [group[:measured] for group in thoughts_of(result)]
+        found = agreements(asked, base, out / learn, seed)
+        Console(highlight=False).print(table(found))
+        document["steps"] = {name: asdict(one) for name, one in found.items()}
+    (out / f"{learn}.json").write_text(json.dumps(document, indent=1))
 
 
 def _made(
@@ -102,6 +124,23 @@ def _made(
     return about
 
 
+def agreements(
+    asked: Sequence[Sequence[Thought]], base: Path, folder: Path, seed: int
+) -> dict[str, Agreement]:
+    """How far the trained model agrees with the checker, and the policy's own surprise."""
+    scorers: dict[str, StepScorer] = {
+        "trained": ProcessRewardModel(folder),
+        "surprise": Surprise(base, CLAIMS),
+    }
+    return {
+        f"{name}, {part}": agreement(
+            asked, Part(scorer, of_sums=of_sums), Part(ExactSteps(), of_sums=of_sums), seed
+        )
+        for name, scorer in scorers.items()
+        for part, of_sums in (("sums", True), ("conclusions", False))
+    }
+
+
 def thoughts_of(result: Result) -> list[list[Thought]]:
     """The thoughts of a result by question."""
     return [
@@ -110,21 +149,16 @@ def thoughts_of(result: Result) -> list[list[Thought]]:
     ]
 
 
-def table(found: Agreement) -> Table:
-    """The agreement, a line a number."""
-    accuracy = found.accuracy
-    lines = {
-        "steps": f"{found.steps:,} of {accuracy.n_questions:,} questions",
-        "wrong by the checker": f"{found.wrong:.1%}",
-        "AUC": f"{found.auc:.4f} ({found.auc_low:.4f}-{found.auc_high:.4f})",
-        "accuracy": f"{accuracy.value:.2%} ({accuracy.low:.2%}-{accuracy.high:.2%})",
-        "wrong steps found": f"{found.found:.1%}",
-        "right steps passed": f"{found.passed:.1%}",
-        "first mistake found": f"{found.first:.1%}",
-    }
-    shown = Table("process reward model against the checker", "", box=None, pad_edge=False)
-    for name, value in lines.items():
-        shown.add_row(name, value)
+def table(found: dict[str, Agreement]) -> Table:
+    """A line a scorer and kind of step: how many there are, how many of them are wrong by the
+    checker, and how far the scorer agrees."""
+    shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for head in ("against the checker", "steps", "wrong", "AUC", "found", "passed", "first"):
+        shown.add_column(head, justify="left" if head[0] == "a" else "right", no_wrap=True)
+    for name, one in found.items():
+        auc = f"{one.auc:.3f} ({one.auc_low:.3f}-{one.auc_high:.3f})"
+        shares = (f"{share:.1%}" for share in (one.found, one.passed, one.first))
+        shown.add_row(name, f"{one.steps:,}", f"{one.wrong:.1%}", auc, *shares)
     return shown
 
 

@@ -5,15 +5,18 @@ with the same policy. Each search is compared with best-of-n by the very scorer 
 the n that costs as many tokens. Reading a path again for every step, and scoring it, costs time
 too and is not counted: that favours the search.
 
-    python benchmarks/search.py runs/tiny-128/evaluations/before --prm runs/verifiers/process
+    python benchmarks/search.py runs/scaling/evaluations/before --prm runs/verifiers/process \\
+        --out runs/verifiers/search.json
 """
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -28,13 +31,14 @@ from grpo.errors import UserError
 from grpo.eval.grading import CHECKER
 from grpo.eval.result import Result, read_result
 from grpo.eval.search.beam import Beams, BeamSearch
-from grpo.eval.steps.cut import SUMS
+from grpo.eval.search.paths import Found, Question
+from grpo.eval.steps.cut import CLAIMS
 from grpo.eval.steps.exact import ExactSteps
 from grpo.eval.steps.model import ProcessRewardModel
 from grpo.eval.steps.scorer import StepScorer
 from grpo.model.load import base_folder
 from grpo.recipe.sections import Model, SamplerConfig
-from grpo.sampler import open_sampler
+from grpo.sampler import Sampler, open_sampler
 from grpo.stages.identity import weights_hash
 from grpo.threads import use_threads
 from grpo.versions import versions
@@ -49,9 +53,10 @@ def main(
     beams: Annotated[str, typer.Option(help="KEEPxDRAW, ...")] = "1x4,2x4,4x4,8x4",
     verdict: Annotated[str | None, typer.Option(help="strict, lenient, ...")] = None,
     steps: Annotated[str, typer.Option(help="last, min, mean, product.")] = "last",
-    repeats: Annotated[int, typer.Option(help="Searches a question.")] = 2,
+    repeats: Annotated[int, typer.Option(help="Searches a question.")] = 1,
     seed: int = 0,
-    threads: int = 1,
+    threads: int = 2,
+    engine: Literal["vllm", "plain"] = "vllm",
     out: Annotated[Path | None, typer.Option(help="A JSON file of every line.")] = None,
 ) -> None:
     """Search, compare, print the table."""
@@ -62,8 +67,11 @@ def main(
     if prm is not None:
         scorers[prm.name] = ProcessRewardModel(prm)
     bench = Bench(stored, verdict, [CHECKER, *([str(prm)] if prm else [])], steps)
-    sizes_of = [Beams(keep, draw, SUMS.ends, steps) for keep, draw in sizes(beams)]
-    lines = list(searched(bench, policy, scorers, sizes_of, range(seed, seed + repeats)))
+    sizes_of = [Beams(keep, draw, CLAIMS.ends, steps) for keep, draw in sizes(beams)]
+    questions = bench.questions(AutoTokenizer.from_pretrained(policy))
+    with closing(open_sampler(policy, ENGINE.model_copy(update={"engine": engine}))) as sampler:
+        draw = partial(searches, questions, sampler, bench, range(seed, seed + repeats))
+        lines = list(searched(bench, draw, scorers, sizes_of))
     Console(highlight=False).print(table(lines))
     if out is not None:
         about = {"result": str(result), "verdict": bench.verdict, "repeats": repeats, "seed": seed}
@@ -87,30 +95,33 @@ def sizes(text: str) -> list[tuple[int, int]]:
     return [(int(keep), int(draw)) for keep, draw in pairs]
 
 
+def searches(
+    questions: Sequence[Question],
+    sampler: Sampler,
+    bench: Bench,
+    seeds: Sequence[int],
+    scorer: StepScorer,
+    beams: Beams,
+) -> list[list[Found]]:
+    """What is found with each seed."""
+    return [
+        BeamSearch(beams, sampler, scorer, bench.sampling, bench.has_answer, seed).search(questions)
+        for seed in seeds
+    ]
+
+
 def searched(
     bench: Bench,
-    policy: Path,
+    draw: Callable[[StepScorer, Beams], list[list[Found]]],
     scorers: Mapping[str, StepScorer],
     sizes_of: Sequence[Beams],
-    seeds: Sequence[int],
 ) -> Iterator[Line]:
     """A line for every scorer and size, as they are done."""
-    questions = bench.questions(AutoTokenizer.from_pretrained(policy))
-    sampler = open_sampler(policy, ENGINE)
-    try:
-        for name, scorer in scorers.items():
-            for beams in sizes_of:
-                found = [
-                    BeamSearch(
-                        beams, sampler, scorer, bench.sampling, bench.has_answer, seed
-                    ).search(questions)
-                    for seed in seeds
-                ]
-                line = compared(bench, name, beams, found)
-                print(json.dumps(asdict(line)), file=sys.stderr, flush=True)
-                yield line
-    finally:
-        sampler.close()
+    for name, scorer in scorers.items():
+        for beams in sizes_of:
+            line = compared(bench, name, beams, draw(scorer, beams))
+            print(json.dumps(asdict(line)), file=sys.stderr, flush=True)
+            yield line
 
 
 if __name__ == "__main__":

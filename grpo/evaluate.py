@@ -37,8 +37,8 @@ from grpo.recipe.stages import Evaluate, Rl
 from grpo.report.evaluations import show_results
 from grpo.report.result_page import write_result_page
 from grpo.sampler import Sampler, open_sampler
-from grpo.stages.evaluate import held_out
 from grpo.stages.identity import weights_hash
+from grpo.stages.posed import held_out, reasoned
 from grpo.stages.run_directory import RunDirectory
 from grpo.stages.workbench import Workbench
 from grpo.threads import use_threads
@@ -121,7 +121,7 @@ def load_asked(
             data.question,
             data.answer,
             after=data.answer_after,
-            reward=knobs.reward or "accuracy",
+            reward=knobs.reward,
             split=data.split,
         )
         lines.append(own)
@@ -176,7 +176,7 @@ class _Asking:
                 "(`grpo benchmarks` lists them), or --data FILE"
             )
         limit = self._knobs.limit or self._stage.problems
-        problems = self._bench.problems(None)[1][:limit]
+        problems = reasoned(self._bench.problems(None)[1])[:limit]
         if not problems:
             raise UserError("the checkpoint's run holds no problems out; name some: --data FILE")
         k = self._knobs.k or self._stage.samples

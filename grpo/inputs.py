@@ -5,6 +5,7 @@ are taken on trust: asking would need the network, and loading them asks anyway.
 """
 
 import ast
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -13,14 +14,20 @@ from typing import Any
 
 from grpo.errors import UserError
 from grpo.eval.against import is_named
+from grpo.recipe.chain import Preferences
 from grpo.recipe.near import did_you_mean
+from grpo.recipe.paid import Paid
+from grpo.recipe.references import BASE, references
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Conversations, Data, Decontaminate
 from grpo.recipe.shipped import shipped_model, shipped_models
+from grpo.recipe.stages import Pretrain
 from grpo_data.conversations import load_conversations
 from grpo_data.overlap import read_texts
+from grpo_data.preferences import load_preferences
 from grpo_data.readers import READERS
 from grpo_data.sources import GENERATORS, load_problems
+from grpo_rewards import reward_model
 from grpo_rewards.knobs import PASSED, BadKnob, check_known
 from grpo_rewards.table import Target, check, find
 
@@ -36,6 +43,7 @@ _FOLDERS = ("models", "runs", "checkpoints", "data")
 def input_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
     """(key, sentence) for everything that is missing or of the wrong shape."""
     yield from _model_faults(recipe)
+    yield from _outside_faults(recipe)
     yield from _data_faults(recipe)
     yield from _reward_faults(recipe)
 
@@ -77,12 +85,43 @@ def _model_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "model.path", str(error)
 
 
+def _outside_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """What is wrong with parents, teachers and tokenizers that no stage of the recipe makes."""
+    made = {BASE, *(stage.name for stage in recipe.stages)}
+    for stage in recipe.stages:
+        for name in stage.parents:
+            if name not in made and not _is_stage_of_a_run(name):
+                key = "parent" if name == stage.parent else "teacher"
+                try:
+                    check_model(name)
+                except UserError as error:
+                    yield f"stages.{stage.name}.{key}", str(error)
+        if isinstance(stage, Pretrain) and stage.tokenizer is not None:
+            try:
+                check_model(stage.tokenizer)
+            except UserError as error:
+                yield f"stages.{stage.name}.tokenizer", str(error)
+
+
+def _is_stage_of_a_run(name: str) -> bool:
+    """Whether `name` is RUN:STAGE, with a stage that has been begun."""
+    root, _, stage = name.rpartition(":")
+    manifest = Path(root) / "manifest.json"
+    return manifest.is_file() and stage in json.loads(manifest.read_text()).get("stages", {})
+
+
 def _data_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
-    own = {f"stages.{stage.name}.data": getattr(stage, "data", None) for stage in recipe.stages}
+    own = {
+        f"stages.{stage.name}.{key}": getattr(stage, key, None)
+        for stage in recipe.stages
+        for key in ("data", "beside")
+    }
     for key, data in {"data": recipe.data, **own}.items():
-        if isinstance(data, Conversations):
+        if isinstance(data, Conversations) and not any(references(data.path)):
             look = partial(load_conversations, limit=1, config=data.config)
             yield from _source_faults(f"{key}.path", data.path, look)
+        if isinstance(data, Preferences):
+            yield from _preference_faults(key, data)
         if not isinstance(data, Data):
             continue
         columns = {name: getattr(data, name) for name in ("question", "answer", "answer_after")}
@@ -93,6 +132,15 @@ def _data_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
                 config = data.config if source == data.path else {}
                 yield from _source_faults(f"{key}.{name}", source, partial(read, config=config))
         yield from _gate_faults(f"{key}.decontaminate.against", data.decontaminate)
+
+
+def _preference_faults(key: str, data: Preferences) -> Iterator[tuple[str, str]]:
+    sources = {"path": (data.path, data.config)}
+    if data.held_out_path:
+        sources["held_out_path"] = (data.held_out_path, data.held_out_config)
+    for name, (source, config) in sources.items():
+        look = partial(load_preferences, limit=1, config=config)
+        yield from _source_faults(f"{key}.{name}", source, look)
 
 
 def _gate_faults(key: str, gate: Decontaminate | None) -> Iterator[tuple[str, str]]:
@@ -126,9 +174,8 @@ def _is_readable_here(source: str) -> bool:
 
 
 def _reward_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
-    own = {f"stages.{stage.name}.": getattr(stage, "rewards", None) for stage in recipe.stages}
-    for owner, rewards in {"": recipe.rewards, **own}.items():
-        for name, paid in (rewards or {}).items():
+    for owner, rewards in _reward_tables(recipe):
+        for name, paid in rewards.items():
             key = f"{owner}rewards.{name}"
             try:
                 _check_reward(name, paid.knobs)
@@ -138,10 +185,21 @@ def _reward_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
                 yield key, str(error)
 
 
+def _reward_tables(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, Paid]]]:
+    """(key of what owns it, with its dot; the rewards) of each table of rewards."""
+    yield "", recipe.rewards
+    for stage in recipe.stages:
+        yield f"stages.{stage.name}.", getattr(stage, "rewards", None) or {}
+        for name, domain in (getattr(stage, "domains", None) or {}).items():
+            yield f"stages.{stage.name}.domains.{name}.", domain.rewards
+
+
 def _check_reward(name: str, knobs: Mapping[str, Any]) -> None:
     """Raises ValueError for a reward that is not there or has not these knobs."""
     target = find(name)
     check(target, knobs)
+    if target.place == reward_model.__name__ and not any(references(dict(knobs))):
+        reward_model.check_folder(knobs["path"])
     if target.is_file:
         _check_file(target, knobs)
 

@@ -9,6 +9,9 @@ from typing import Any
 from grpo.checkpoint.atomic import atomic_write
 from grpo.errors import UserError
 
+FLOPS, FLOPS_SO_FAR = "compute/flops", "compute/flops_so_far"
+"""What a step computed, and its stage up to there."""
+
 
 class MetricsFile:
     """Appends lines of JSON to `path`.
@@ -27,6 +30,11 @@ class MetricsFile:
         kept = [line for line in lines if not _is_from(line, stage, step)]
         if kept != lines:
             atomic_write(self.path, b"".join(kept))
+
+    def total(self, stage: str, name: str) -> float:
+        """The sum of one of `stage`'s metrics over all steps that are written."""
+        lines = map(json.loads, self.path.read_bytes().splitlines())
+        return math.fsum(line.get(name) or 0.0 for line in lines if line["stage"] == stage)
 
     def append(self, stage: str, step: int, values: Mapping[str, float]) -> None:
         """Write one step's metrics. Raises UserError where the disk takes no more."""

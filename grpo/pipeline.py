@@ -7,7 +7,6 @@ on what changed, begins anew, and its old outputs are set aside.
 import time
 from pathlib import Path
 
-from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from grpo.checkpoint.atomic import atomic_write
@@ -23,6 +22,7 @@ from grpo.stages.same_run import claim
 from grpo.stages.work import Work
 from grpo.stages.workbench import Workbench
 from grpo.threads import use_threads
+from grpo.train.distributed import processes
 from grpo.versions import versions
 
 EVERYTHING = Asked()
@@ -37,7 +37,7 @@ def run(recipe: Recipe, run_dir: Path, asked: Asked = EVERYTHING) -> Path:
     use_threads(recipe.runtime.threads)
     set_seed(recipe.seed)
     folder = RunDirectory(run_dir)
-    accelerator = Accelerator()
+    accelerator = processes()
     plan = Plan(recipe, folder, asked)
     if accelerator.is_main_process:
         claim(folder, recipe)
@@ -47,7 +47,7 @@ def run(recipe: Recipe, run_dir: Path, asked: Asked = EVERYTHING) -> Path:
     with Workbench(recipe, folder, accelerator) as bench:
         bench.prepare()
         for stage in recipe.stages:
-            work = plan.work(stage, bench.steps)
+            work = plan.work(stage, lambda one: bench.steps(bench.resolved(one)))
             accelerator.wait_for_everyone()
             if work is not None:
                 _do(work, bench)
@@ -66,7 +66,7 @@ def _do(work: Work, bench: Workbench) -> None:
     bench.accelerator.wait_for_everyone()
     started = time.monotonic()
     try:
-        checkpoint = run_stage(work.stage, bench, work.parent, work.goal)
+        checkpoint = run_stage(bench.resolved(work.stage), bench, work.parent, work.goal)
     except (Stopped, KeyboardInterrupt) as stop:
         raise Stopped(
             f"{str(stop) or 'stopped'}; the same command goes on from the last checkpoint"

@@ -40,12 +40,17 @@ class Completion:
     finish_reason: str
 
 
+Steps = tuple[tuple[int, float], ...]
+"""The steps of a completion: (place of the step's last token in it, score), in their order."""
+
+
 @dataclass(frozen=True)
 class Judgement:
     """What the rewards said of one completion; `reward` is the weighted sum of the parts.
 
     A part of None was skipped by its reward function and counts for nothing. `extra` are notes of
-    the rewards for the reader (TRL's `log_extra`), plain JSON values by column.
+    the rewards for the reader (TRL's `log_extra`), plain JSON values by column. `steps` are by
+    reward; only one that scores steps has an entry.
 
     >>> Judgement(1.0, {"accuracy": 1.0, "brevity": None}, {"accuracy": "correct"}, {"words": 12})
     """
@@ -54,6 +59,7 @@ class Judgement:
     parts: Mapping[str, float | None]
     outcomes: Mapping[str, str]
     extra: Mapping[str, Any] = field(default_factory=dict)
+    steps: Mapping[str, Steps] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,21 @@ def updating(step: str, name: str) -> None:
     before(Accelerator, "clip_grad_norm_", lambda *_: second and strike(name))
 
 
+def studying(step: str, name: str) -> None:
+    """In the second minibatch of `step` of a distill stage."""
+    from accelerate import Accelerator
+
+    from grpo.stages.student import Student
+
+    second = []
+
+    def arm(student: Any, rollout: Any, number: int, rows: Any) -> None:
+        second[:] = [True] * ((rollout.step, number) == (int(step), 1))
+
+    before(Student, "_update", arm)
+    before(Accelerator, "clip_grad_norm_", lambda *_: second and strike(name))
+
+
 def tuning(step: str, name: str) -> None:
     """In the optimizer step `step` of an sft stage: its gradient is there, the step not taken."""
     from accelerate import Accelerator
@@ -91,6 +106,21 @@ def tuning(step: str, name: str) -> None:
         here[:] = [True] * (tuning.step == int(step))
 
     before(Tuning, "learn", arm)
+    before(Accelerator, "clip_grad_norm_", lambda *_: here and strike(name))
+
+
+def preferring(step: str, name: str) -> None:
+    """In the optimizer step `step` of a reward_model stage: its gradient is there."""
+    from accelerate import Accelerator
+
+    from grpo.train.preference import PairTrainer
+
+    here = []
+
+    def arm(trainer: Any, *_: Any, **__: Any) -> None:
+        here[:] = [True] * (trainer._course.start + trainer.state.global_step == int(step))
+
+    before(PairTrainer, "training_step", arm)
     before(Accelerator, "clip_grad_norm_", lambda *_: here and strike(name))
 
 
@@ -153,7 +183,9 @@ FAULTS: dict[str, Callable[..., None]] = {
     "sampling": sampling,
     "evaluating": evaluating,
     "updating": updating,
+    "studying": studying,
     "tuning": tuning,
+    "preferring": preferring,
     "saving": saving,
     "poison": poison,
     "stale": stale,

@@ -140,3 +140,12 @@ def test_a_disk_that_fills_during_a_checkpoint(small_disk: Path, unbroken: Path)
     subprocess.run(["mount", "-o", "remount,size=1G", str(small_disk)], check=True)
     tiny_run.whole(small_disk / "run", *EACH)
     tiny_run.assert_same_end(small_disk / "run", unbroken, 3)
+
+
+def test_a_launch_that_casts_behind_the_recipe_s_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    said = sentence(tiny_run.run(tmp_path / "run", *PLAIN))
+    assert said.startswith("accelerate is set to mixed precision bf16")
+    assert not (tmp_path / "run").exists()

@@ -267,13 +267,16 @@ stages: [{kind: rl, name: zero, steps: 1}]
 GATE = "data.decontaminate={against: [bench.jsonl], rules: [exact], action: %s}"
 
 
-@pytest.mark.slow
 def test_a_run_stops_at_its_gate_before_a_model_loads(folder: Path) -> None:
     problem = split_held_out(load_problems("tiny:all", limit=400), 0.1)[0][7]
     write(folder / "bench.jsonl", [{"question": problem.question}])
-    done = tiny_run.run(folder / "run", *tiny_run.PLAIN, GATE % "stop")
-    assert done.code == 2
-    (said,) = done.errors
+    (folder / "m").mkdir()
+    (folder / "m/config.json").write_text("no model")
+    (folder / "small.yaml").write_text(tiny_run.RECIPE)
+    words = ("small.yaml", "--dir", "run", *tiny_run.PLAIN, "model.path=m", GATE % "stop")
+    done = CliRunner().invoke(app, ["run", *words])
+    assert done.exit_code == 2, done.output
+    said = done.stderr.splitlines()[-1]
     assert f"the first is {problem.id!r}, by rule exact with '0' of bench" in said
     assert (folder / "run/overlap.json").is_file()
 

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,14 @@ def test_an_endpoint_that_dies_half_way_loses_nothing(folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_an_interruption_waits_for_nobody_and_keeps_what_was_answered(
-    folder: Path, name: str
+    folder: Path, pool: ThreadPoolExecutor
 ) -> None:
+    list(pool.map(interrupted, [signal.SIGINT, signal.SIGTERM]))
+
+
+def interrupted(sent: signal.Signals) -> None:
+    """An evaluation that is sent the signal when 5 of its 12 requests are answered."""
     held = threading.Event()
 
     def reply(number: int, request: Any) -> Reply:
@@ -95,20 +100,21 @@ def test_an_interruption_waits_for_nobody_and_keeps_what_was_answered(
         return solve(0, request)
 
     with serving(reply) as server:
-        words = ["eval", "--endpoint", server.url, "--data", "sums.jsonl", "-k", "1", "--out", "r"]
+        words = ["eval", "--endpoint", server.url, "--data", "sums.jsonl", "-k", "1",
+                 "--out", sent.name]  # fmt: skip
         process = tiny_run.started(*words)
         while len(server.requests) < 12:
             assert process.poll() is None, process.communicate()
             time.sleep(0.05)
         time.sleep(1)
         begun = time.monotonic()
-        process.send_signal(signal.Signals[name])
+        process.send_signal(sent)
         _, errors = process.communicate(timeout=60)
         assert time.monotonic() - begun < 30
         held.set()
     assert process.returncode == 130
     assert errors == f"interrupted\ngo on with: grpo {' '.join(words)}\n"
-    assert len(Shelf(Path("r")).rows()) == 5
+    assert len(Shelf(Path(sent.name)).rows()) == 5
 
 
 def test_a_key_is_sent_and_written_nowhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,6 +117,7 @@ def test_a_row_says_everything_of_its_sample(scorers: Any) -> None:
         reward=1.0,
         outcomes='{"accuracy": "correct", "accuracy_lenient": "correct"}',
         columns='{"level": "1"}',
+        values='{"accuracy": 1.0, "accuracy_lenient": 1.0}',
     )
 
 
@@ -331,7 +332,9 @@ def test_what_bent_a_score_is_said(rows: list[Row]) -> None:
     assert cut.startswith("8% of the samples were cut off before an answer and count as wrong")
     assert "may be up to 41.7%" in cut  # 4/12 right and 1/12 cut off
     assert lost == (
-        "no answer could be read in 8% of the samples that ended; read leniently the score is 41.7%"
+        "no answer could be read in 8% of the samples, and 100% of those have no \\boxed{} and no "
+        "<answer>; read leniently the score is 41.7% (`grpo rescore RESULT --reward "
+        "accuracy_lenient`)"
     )
 
 

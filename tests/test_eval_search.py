@@ -13,7 +13,7 @@ from grpo.eval.scaled import Table
 from grpo.eval.search.beam import Beams, BeamSearch
 from grpo.eval.search.budget import at_budget, best_of, coverage, majority
 from grpo.eval.search.paths import Found, Path, Question, Tree
-from grpo.eval.steps.cut import SUMS
+from grpo.eval.steps.cut import CLAIMS
 from grpo.eval.steps.exact import ExactSteps
 from grpo.eval.steps.scorer import Thought
 from grpo.recipe.sections import SamplerConfig, Sampling
@@ -265,7 +265,7 @@ def test_a_search_on_the_real_engine_reads_as_it_was_drawn() -> None:
         return extracted("accuracy_lenient", prompt, text) is not None
 
     try:
-        beams = Beams(2, 4, SUMS.ends)
+        beams = Beams(2, 4, CLAIMS.ends)
         searches = [
             BeamSearch(beams, sampler, ExactSteps(), sampling, readable, seed=seed)
             for seed in (0, 0, 1)

@@ -13,7 +13,7 @@ from transformers import (
 )
 
 from grpo.errors import UserError
-from grpo.eval.steps.cut import PARAGRAPHS, SUMS, Cut
+from grpo.eval.steps.cut import CLAIMS, PARAGRAPHS, Cut
 from grpo.eval.steps.exact import ExactSteps
 from grpo.eval.steps.model import ProcessRewardModel, step_tokens
 from grpo.eval.steps.scorer import Thought, reduced
@@ -29,11 +29,11 @@ STEPS = {"steps": ["7+5=12", "12*2=24"]}
 @pytest.mark.parametrize(
     ("cut", "text", "steps"),
     [
-        (SUMS, "Easy. 3+4=7. 7*2=14。So 14.", [" 3+4=7.", " 7*2=14。"]),
-        (SUMS, "<think>3+4=7.</think><answer>7</answer>", ["<think>3+4=7."]),
-        (SUMS, "3+4=7. 7*2=1", ["3+4=7.", " 7*2=1"]),
-        (SUMS, "I guess 7.", []),
-        (SUMS, "", []),
+        (CLAIMS, "Easy. 3+4=7. 7*2=14。So 14.", [" 3+4=7.", " 7*2=14。", "So 14."]),
+        (CLAIMS, "3+4=7.</think><answer>7</answer>", ["3+4=7.", "</think><answer>7</answer>"]),
+        (CLAIMS, "3+4=7. 7*2=1", ["3+4=7.", " 7*2=1"]),
+        (CLAIMS, "Easy. I guess seven.", []),
+        (CLAIMS, "", []),
         (PARAGRAPHS, "one\n\ntwo. 3\n\n", ["one\n\n", "two. 3\n\n"]),
         (PARAGRAPHS, "one\n\n \n\ntwo", ["one\n\n", "two"]),
         (Cut(("|", "||")), "a||b", ["a|", "|", "b"]),
@@ -44,7 +44,7 @@ def test_steps_are_pieces_between_their_ends(cut: Cut, text: str, steps: list[st
 
 
 def test_a_long_text_without_an_end_costs_no_more_than_its_length() -> None:
-    assert SUMS.spans("x" * 200_000) == []
+    assert CLAIMS.spans("x" * 200_000) == []
     assert PARAGRAPHS.spans("x" * 200_000) == [(0, 200_000)]
 
 
@@ -63,14 +63,18 @@ def test_scores_of_steps_become_one(how: str, value: float) -> None:
 @pytest.mark.parametrize(
     ("text", "scores"),
     [
-        ("<think>先算7+5=12。再算12*2=24。所以结果是24。</think>", (1, 1)),
-        ("First, 7+5=13. Then 13*2=26. So the result is 26.", (0, 0)),  # true, not asked for
+        ("<think>先算7+5=12。再算12*2=24。所以结果是24。</think>", (1, 1, 1)),
+        ("7+5=12. 12*2=24. So 24.</think><answer>24</answer>", (1, 1, 1, 1)),
+        ("7+5=12. 12*2=24. So it is 22.", (1, 1, 0)),  # the result of no sum
+        ("7+5=12. So 12. Then 12*2=24. So 24.", (1, 0, 1, 1)),  # too soon
+        ("First, 7+5=13. Then 13*2=26. So the result is 26.", (0, 0, 0)),  # true, not asked for
         ("First, 7+5=13. Wait, 7+5=12. Then 12*2=24.", (0, 1, 1)),
         ("Check: 7+5=12, and 12*2=24.", (1,)),  # two in one sentence
         ("It is 7+5=12, so 12*2=25.", (0,)),
         ("Then 12*2=24.", (0,)),  # not yet
         ("x=12.", (0,)),  # says something is equal, and no equation
-        ("The answer is 24.", ()),
+        ("The answer is 24.", (0,)),  # a guess
+        ("It is easy.", ()),
         ("", ()),
     ],
 )
@@ -105,11 +109,12 @@ def saved(model: PreTrainedModel, folder: Path) -> Path:
 def test_the_place_of_a_step_is_its_last_token() -> None:
     tokenizer = AutoTokenizer.from_pretrained(TOKENIZER)
     text = "<think>先算7+5=12。Then 12*2=24. So 24.</think>"
-    ids, places = step_tokens(tokenizer, PROMPT, text, SUMS)
+    ids, places = step_tokens(tokenizer, PROMPT, text, CLAIMS)
     read = [tokenizer.decode(ids[: place + 1]) for place in places]
     assert [one.removeprefix(PROMPT) for one in read] == [
         "<think>先算7+5=12。",
         "<think>先算7+5=12。Then 12*2=24.",
+        "<think>先算7+5=12。Then 12*2=24. So 24.",
     ]
     # 猫 is no token of this tokenizer: its three bytes are, and the last of them ends the step.
     ids, places = step_tokens(tokenizer, "", "1=1猫2", Cut(("猫",), holding="="))
@@ -118,7 +123,9 @@ def test_the_place_of_a_step_is_its_last_token() -> None:
 
 
 def test_scores_are_chances_of_right_read_from_what_came_before(tmp_path: Path) -> None:
-    folder = saved(classifier(step_ends=[".", "。"], step_holding="="), tmp_path / "prm")
+    cut = Cut((".", "。"), holding="=")
+    told = {"step_ends": list(cut.ends), "step_holding": cut.holding}
+    folder = saved(classifier(**told), tmp_path / "prm")
     model = LlamaForTokenClassification.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     texts = ["First, 7+5=12. Then 12*2=24. So 24.", "I guess 24.", "先算7+5=12。", ""]
@@ -126,7 +133,7 @@ def test_scores_are_chances_of_right_read_from_what_came_before(tmp_path: Path) 
     found = ProcessRewardModel(folder, "cpu", tokens=80).score([Thought(PROMPT, t) for t in texts])
     assert [len(scores) for scores in found] == [2, 0, 1, 0]
     for text, scores in zip(texts, found, strict=True):
-        for (_, end), score in zip(SUMS.spans(text), scores, strict=True):
+        for (_, end), score in zip(cut.spans(text), scores, strict=True):
             ids = tokenizer(PROMPT + text[:end], add_special_tokens=False, return_tensors="pt")
             with torch.inference_mode():
                 logits = model(ids["input_ids"]).logits[0, -1]

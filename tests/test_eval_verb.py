@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from typer.testing import CliRunner, Result
 
 from grpo import cli
 from grpo.checkpoint.mark import write_mark
+from grpo.eval.marker import judged
 from grpo.eval.result import read_result
 from grpo.recipe.load import dump_recipe, parse_recipe
 from grpo.recipe.shipped import shipped_model
+from grpo_rewards.workers import Scorer
 
 FIXTURES = Path(__file__).parent / "fixtures" / "benchmarks"
 FEW = ("--engine", "plain", "--max-tokens", "6", "runtime.threads=1")
@@ -120,7 +123,7 @@ def test_the_table_fits_80_columns_and_says_what_bent_the_score() -> None:
     assert "mawps_multiarith" in table
     said = " ".join(done.stdout.split())
     assert "aime25: its reader was tested on the published form alone" in said
-    assert "Not R1's protocol: max_tokens 6 (R1: 32,768)" in said
+    assert "Not as R1: max_tokens 6 (R1: 32,768)" in said
 
 
 def test_the_same_command_goes_on_by_itself() -> None:
@@ -144,6 +147,35 @@ def test_any_file_by_its_columns(folder: Path) -> None:
     assert found["benchmarks"]["mine"]["k"] == 2
     (row, _) = read_result(Path("r")).rows
     assert (row.gold, row.level, row.question) == ("7", "2", "3 + 4?")
+
+
+def test_reasoning_gym_is_judged_by_its_own_scorer() -> None:
+    pytest.importorskip("reasoning_gym", reason="reasoning-gym is not installed")
+    source = "reasoning_gym:leg_counting"
+    done = grpo("eval", "tiny-base", "--data", source, "--limit", 2, "-k", 1, *FEW, "--out", "r")
+    assert done.exit_code == 0, done.output
+    assert "leg_counting:" in done.stdout  # of a long name what tells it from others
+    result = read_result(Path("r"))
+    assert result.benchmarks[source]["verdict"] == "reasoning_gym"
+    assert result.rows[0].prompt.endswith("within \\boxed{}.<|end|><|assistant|>")
+    right = [replace(row, completion=f"so \\boxed{{{row.gold}}}") for row in result.rows]
+    with Scorer({"reasoning_gym": 1.0}, workers=1) as scorer:
+        again = judged(right, result.marking(source), scorer)
+    assert [(row.correct, row.extracted) for row in again] == [(True, row.gold) for row in right]
+    words = (*FEW, "--limit", 1, "-k", 1, "--reward", "accuracy", "--out", "s")
+    assert grpo("eval", "tiny-base", "--data", source, *words).exit_code == 0
+    assert read_result(Path("s")).benchmarks[source]["verdict"] == "accuracy"
+
+
+def test_a_model_that_never_boxes_is_told_from_one_that_is_wrong(folder: Path) -> None:
+    rows = ({"question": f"Start with {n}. Add 5. Result?", "answer": n + 5} for n in range(9))
+    (folder / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ("--data", "sums.jsonl", "-k", 1, *FEW, "--max-tokens", 60, "--out", "r")
+    done = grpo("eval", "tiny-base", *words)
+    assert done.exit_code == 0, done.output
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    said = " ".join(done.stdout.split())
+    assert " of those have no \\boxed{} and no <answer>; read leniently the score is" in said
 
 
 def test_a_reward_of_one_s_own_judges(folder: Path) -> None:

@@ -50,8 +50,6 @@ FLOORS = (
         "grpo.audit",
     },
     {"grpo.evaluate_endpoint"},
-    {"grpo.cli_eval"},
-    {"grpo.cli_serve"},
     {"grpo.cli"},
     {"grpo.__main__"},
 )
@@ -68,8 +66,7 @@ FORBIDDEN = {
 # Parts that load without torch: `grpo check` is built of them.
 WITHOUT_TORCH = (
     "grpo_data", "grpo_rewards", "grpo.recipe", "grpo.errors", "grpo.metrics", "grpo.timing",
-    "grpo.progress", "grpo.inputs", "grpo.boundary", "grpo.cli", "grpo.cli_eval",
-    "grpo.cli_serve",
+    "grpo.progress", "grpo.inputs", "grpo.boundary", "grpo.cli",
     "grpo.decontaminate", "grpo.audit",
 )  # fmt: skip
 HEAVY = {"torch", "transformers", "vllm", "accelerate", "datasets", "trl"}

@@ -9,6 +9,7 @@ from small_policies import CPU, llama, plain_logprobs, policy, sequences
 from torch import Tensor
 
 from grpo.objective import group_advantages
+from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Objective, Sampling
 from grpo.recipe.stages import Rl
 from grpo.stages.lesson import Lesson, Teacher, objective_of
@@ -27,6 +28,11 @@ def stage(**knobs: Any) -> Rl:
         name="zero", kind="rl", steps=9, group_size=G, objective=objective, sampling=sampling,
         **{"minibatches": 2, "tokens_per_microbatch": 64, **knobs},
     )  # fmt: skip
+
+
+RECIPE = Recipe.model_validate(
+    {"name": "r", "model": {"path": "m"}, "data": {"path": "tiny:all"}, "stages": [stage()]}
+)
 
 
 def rollout(*rewards: tuple[float | None, ...], step: int = 3) -> Rollout:
@@ -68,7 +74,7 @@ LIVE, OTHER, DEAD, ZERO = (1.0, 0.0, 0.0, 0.0), (1.0, 1.0, 0.0, 0.5), (1.0,) * 4
 def taught(
     held: Policy, rolled: Rollout, reference: Reference | None = None, **knobs: Any
 ) -> Lesson:
-    lesson = Teacher(stage(**knobs), held, reference, seed=0).lesson(rolled)
+    lesson = Teacher(stage(**knobs), held, reference, RECIPE).lesson(rolled)
     assert lesson is not None
     return lesson
 
@@ -82,8 +88,8 @@ def test_dead_groups_are_not_taught(held: Policy) -> None:
 
 
 def test_nothing_alive_is_no_lesson(held: Policy) -> None:
-    assert Teacher(stage(), held, None, seed=0).lesson(rollout(DEAD, ZERO)) is None
-    assert Teacher(stage(), held, None, seed=0).lesson(rollout((1.0, None, None, None))) is None
+    assert Teacher(stage(), held, None, RECIPE).lesson(rollout(DEAD, ZERO)) is None
+    assert Teacher(stage(), held, None, RECIPE).lesson(rollout((1.0, None, None, None))) is None
 
 
 @pytest.mark.parametrize(
@@ -135,7 +141,7 @@ def split(world: int, minibatches: int, live: int, step: int = 3) -> list[list[l
     def teacher(rank: int) -> Teacher:
         place = SimpleNamespace(process_index=rank, num_processes=world)
         anybody: Any = SimpleNamespace(accelerator=place)
-        return Teacher(stage(minibatches=minibatches), anybody, None, seed=0)
+        return Teacher(stage(minibatches=minibatches), anybody, None, RECIPE)
 
     shares = [teacher(rank)._split(list(range(live)), step) for rank in range(world)]
     return [[share.rows if share.counts else [] for share in one] for one in shares]
@@ -157,7 +163,7 @@ def test_a_row_borrowed_to_keep_a_process_busy_counts_for_nothing(held: Policy) 
     def share(rank: int) -> Lesson:
         place = SimpleNamespace(process_index=rank, num_processes=2, device=torch.device("cpu"))
         member: Any = SimpleNamespace(accelerator=place, module=held.module)
-        lesson = Teacher(stage(minibatches=9), member, None, seed=0).lesson(rollout(LIVE))
+        lesson = Teacher(stage(minibatches=9), member, None, RECIPE).lesson(rollout(LIVE))
         assert lesson is not None
         return lesson
 

@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from largest_tensor import LargestTensor
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from grpo.objective import chunked_logprobs
 
@@ -131,18 +130,6 @@ def test_a_batch_with_no_tokens() -> None:
     assert logp.shape == entropy.shape == (0,)
     logp.sum().backward()
     assert weight.grad is not None and weight.grad.eq(0).all()
-
-
-class LargestTensor(TorchDispatchMode):
-    """Notes the most elements that any one operation's result had."""
-
-    elements = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        result = func(*args, **(kwargs or {}))
-        made = [leaf.numel() for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
-        self.elements = max(self.elements, *made, 0)
-        return result
 
 
 def largest(score: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, ...]]) -> int:

@@ -54,13 +54,14 @@ def test_recipes_and_the_report_s_assets_are_in_it(names: set[str]) -> None:
         assert f"grpo/report/assets/report.{kind}" in names
 
 
-@pytest.mark.skipif(
-    not (ROOT / "data/models/tiny-base").is_dir(),
-    reason="data/models/tiny-base is not there: grpo run recipes/tiny/pretrain.yaml makes it",
+@pytest.mark.parametrize(
+    ("model", "recipe"), [("tiny-base", "pretrain"), ("tiny-student", "student")]
 )
-def test_the_tiny_base_is_in_it(names: set[str]) -> None:
+def test_the_tiny_models_are_in_it(names: set[str], model: str, recipe: str) -> None:
+    if not (ROOT / "data/models" / model).is_dir():
+        pytest.skip(f"data/models/{model} is not there: grpo run recipes/tiny/{recipe}.yaml")
     for name in ("config.json", "model.safetensors", "tokenizer.json"):
-        assert f"grpo/models/tiny-base/{name}" in names
+        assert f"grpo/models/{model}/{name}" in names
 
 
 def test_nothing_is_installed_beside_our_packages(names: set[str]) -> None:

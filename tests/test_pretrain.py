@@ -10,12 +10,19 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import Tensor
+from transformers import AutoModelForCausalLM
 
 from grpo.errors import UserError
+from grpo.model.llama import build_llama
+from grpo.model.load import load_tokenizer
+from grpo.recipe.load import load_recipe
 from grpo.recipe.schema import Recipe
-from grpo.recipe.sections import Architecture, Data, Optimizer, Track
+from grpo.recipe.sections import Architecture, Data, Model, Optimizer, Track
 from grpo.recipe.stages import Pretrain
+from grpo.sampler.preflight import refuse
 from grpo.stages.corpus import batches
+from grpo.stages.identity import identity
+from grpo.stages.named import outside
 from grpo.stages.pretrain import Pretraining, run_pretrain
 from grpo.stages.run_directory import RunDirectory
 from grpo.stages.workbench import Workbench
@@ -129,6 +136,39 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in line.items() if not k.startswith("time/")} for line in lines]
 
 
+SMALL_LLAMA = {"hidden_size": 32, "layers": 2, "heads": 4, "kv_heads": 2, "intermediate_size": 48}
+
+
+def test_a_dense_llama_takes_another_model_s_tokenizer(tmp_path: Path) -> None:
+    teacher = run_pretrain(stage(steps=1), bench(tmp_path / "teacher", stage()), last_step=1)
+    one = stage(llama=SMALL_LLAMA, tokenizer=str(teacher))
+    straight = run_pretrain(one, bench(tmp_path / "straight", one), last_step=6)
+    run_pretrain(one, bench(tmp_path / "broken", one), last_step=3)
+    broken = run_pretrain(one, bench(tmp_path / "broken", one), last_step=6)
+    assert (broken / "model.safetensors").read_bytes() == (
+        straight / "model.safetensors"
+    ).read_bytes()
+    assert (straight / "tokenizer.json").read_bytes() == (teacher / "tokenizer.json").read_bytes()
+    lines = metrics(tmp_path / "straight")
+    assert lines == metrics(tmp_path / "broken") and lines[-1]["loss"] < lines[0]["loss"] - 0.3
+    assert not {"mtp_loss", "balance_loss", "max_vio"} & lines[0].keys()
+    model = AutoModelForCausalLM.from_pretrained(straight)
+    assert type(model).__name__ == "LlamaForCausalLM" and model.config.vocab_size == 400
+    # Two layers: queries and output 2 x 32^2, keys and values 2 x 32 x 16, MLP 3 x 32 x 48, two
+    # norms of 32; then the last norm, the embedding and the head of 400 x 32.
+    assert model.num_parameters() == 2 * (2048 + 1024 + 4608 + 64) + 32 + 2 * 12800
+
+
+def test_the_shipped_student_has_the_tiny_base_s_tokenizer_and_heads_vllm_takes() -> None:
+    recipe = load_recipe("recipes/tiny/student.yaml")
+    (one, _) = recipe.stages
+    assert isinstance(one, Pretrain) and one.tokenizer == "tiny-base" and one.llama is not None
+    words = load_tokenizer(Model(path=""), outside(one.tokenizer))
+    model = build_llama(one.llama, vocab_size=len(words), end=1, pad=0)
+    assert model.num_parameters() < 1e6
+    refuse(model.config.to_dict(), recipe.sampler, cpu=True)
+
+
 def test_too_few_documents_are_a_sentence_with_the_number_wanted() -> None:
     lengths = [10] * 100  # 1,000 tokens: ten steps of 100
     assert len(batches(lengths, steps=10, budget=100, seed=0)) == 10
@@ -147,3 +187,15 @@ def test_batches_read_each_document_once_in_an_order_of_the_seed() -> None:
     # Neighbours differ in length: no march from long to short.
     longest = [max(lengths[i] for i in batch) for batch in cut]
     assert sum(abs(a - b) for a, b in pairwise(longest)) / 99 > 10
+
+
+def test_another_tokenizer_makes_another_stage(tmp_path: Path) -> None:
+    words = tmp_path / "words" / "tokenizer.json"
+    words.parent.mkdir()
+    words.write_text("{}")
+    one = stage(llama=SMALL_LLAMA, tokenizer=str(words.parent))
+    recipe = bench(tmp_path, one).recipe
+    before = identity(one, recipe, {}).plain()
+    assert identity(one, recipe, {}).changes(before) == []
+    words.write_text('{"other": 1}')
+    assert identity(one, recipe, {}).changes(before) == ["tokenizer is another file"]

@@ -209,7 +209,13 @@ def test_turns_count_every_problem_once(run_dir: Path) -> None:
 
 def test_all_that_is_logged_is_charted(page: Page) -> None:
     charts = page.charts()
-    for title in ("Held-out accuracy", "Reward", "KL to the reference", "Entropy", "Dead groups"):
+    for title in (
+        "Held-out accuracy",
+        "Reward",
+        "KL to the reference or teacher",
+        "Entropy",
+        "Dead groups",
+    ):
         assert charts.count(title) == 1
     for title in (
         "Clip fractions",

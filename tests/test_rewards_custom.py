@@ -36,7 +36,8 @@ def test_every_block_of_the_page_runs_in_its_order(
         if kind == "python":
             _into_file(text)
         elif kind == "yaml":
-            Path("recipe.yaml").write_text(RECIPE + text)
+            head = RECIPE.partition("stages:")[0] if text.startswith("stages:") else RECIPE
+            Path("recipe.yaml").write_text(head + text)
             _command("grpo check recipe.yaml")
         elif kind == "sh":
             _command(text)

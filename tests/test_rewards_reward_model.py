@@ -21,7 +21,8 @@ from transformers import (
 )
 
 from grpo_rewards import RewardError, Scorer, load_reward
-from grpo_rewards.reward_model import RewardModel, Settings, conversation, reward_model
+from grpo_rewards.reward_model import RewardModel, Settings, reward_model
+from grpo_rewards.shown import conversation
 from grpo_rewards.verdict import Judged, Sample
 
 ROOT = Path(__file__).parents[1]
@@ -145,7 +146,7 @@ def test_of_too_many_tokens_the_last_are_kept(helpful: str) -> None:
 def test_no_more_tokens_than_the_model_has_places(tmp_path: Path) -> None:
     folder = saved(llama(max_position_embeddings=64), tmp_path)
     model = RewardModel(Settings(folder, None, True, "cpu", "float32", 8, 4096))
-    assert model._max_length == 64
+    assert model._reader._max_length == 64
 
 
 def test_an_encoder_takes_question_and_answer_as_a_pair(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 import tiny_run
+from typer.testing import CliRunner
 
+from grpo import cli
 from grpo.errors import UserError
 from grpo.machine import Machine, machine_of
 from grpo.recipe.sections import Model, SamplerConfig
@@ -121,10 +123,11 @@ def test_bad_input_is_one_sentence_before_a_server_starts(
 
     with serving(lambda *_: chat("")) as taken:
         port = str(taken.server_port)
-        done = tiny_run.grpo("serve", "tiny-base", *(word.replace("TAKEN", port) for word in words))
-    assert done.code == 2
-    assert done.errors == [line for line in done.errors if line.startswith("error: ")]
-    assert done.errors[0].startswith(f"error: {sentence.replace('TAKEN', port)}")
+        asked = ("serve", "tiny-base", *(word.replace("TAKEN", port) for word in words))
+        done = CliRunner().invoke(cli.app, asked)
+    assert done.exit_code == 2, done.output
+    assert done.stderr.startswith(f"error: {sentence.replace('TAKEN', port)}")
+    assert done.stderr.count("\n") == 1
 
 
 # --- the process ---

@@ -2,8 +2,6 @@
 
 import importlib.util
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +24,7 @@ from grpo.eval.steps.model import ProcessRewardModel
 from grpo.eval.steps.scorer import Thought
 from grpo.eval.task import HELD_OUT
 from grpo.recipe.sections import Sampling
+from grpo.scale import scale_result
 from grpo.stages.identity import weights_hash
 from grpo_data.world import problems
 from grpo_rewards.workers import Scorer
@@ -38,6 +37,7 @@ from beams.bench import Bench  # noqa: E402
 from beams.line import compared  # noqa: E402
 from verifier.agreement import agreement, auc  # noqa: E402
 from verifier.examples import Example, outcome_examples, process_examples  # noqa: E402
+from verifier.parts import Part  # noqa: E402
 from verifier.train import (  # noqa: E402
     Course,
     outcome_logits,
@@ -100,9 +100,11 @@ def test_a_process_example_is_labelled_at_the_ends_of_its_steps() -> None:
     tokenizer = AutoTokenizer.from_pretrained(BASE)
     rows = [row(RIGHT, is_right=True), row("Easy.", is_right=False), row(SLIPPED, is_right=False)]
     right, slipped = process_examples(rows, tokenizer)
-    assert (right.labels, slipped.labels) == ((1, 1), (1, 0))
+    assert (right.labels, slipped.labels) == ((1, 1, 1), (1, 0, 0))
     read = [tokenizer.decode(slipped.ids[: place + 1]) for place in slipped.places]
-    assert read == [f"{ASKED}First, 7+5=12.", f"{ASKED}First, 7+5=12. Then 12-2=11."]
+    assert read == [
+        f"{ASKED}{SLIPPED[:end]}" for end in (len("First, 7+5=12."), len(SLIPPED) - 7, len(SLIPPED))
+    ]
 
 
 def test_an_outcome_example_is_the_conversation_as_a_reward_model_reads_it() -> None:
@@ -136,10 +138,10 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_was_learnt_is_what_is_loaded(learnt: Path) -> None:
     model = ProcessRewardModel(learnt / "process", "cpu")
     right, slipped = model.score([Thought(ASKED, RIGHT), Thought(ASKED, SLIPPED)])
-    assert right[1] > 0.5 > slipped[1]
+    assert right[-1] > 0.5 > slipped[-1]
     assert right[0] == pytest.approx(slipped[0], abs=1e-5)  # what follows is not seen
     rows = [row(RIGHT, is_right=True), row(SLIPPED, is_right=False)]
-    assert grader(str(learnt / "process")).grade(rows) == pytest.approx([right[1], slipped[1]])
+    assert grader(str(learnt / "process")).grade(rows) == pytest.approx([right[-1], slipped[-1]])
     first, second = grader(str(learnt / "outcome")).grade(rows)
     assert first is not None and second is not None and first > 0.5 > second
 
@@ -199,41 +201,61 @@ def test_searches_are_compared_at_their_own_cost(tmp_path: Path) -> None:
     assert line.majority.value < line.best_of.value
 
 
-@pytest.mark.slow
-def test_the_benchmarks_run_from_end_to_end(tmp_path: Path) -> None:
-    held_out = stored(tmp_path / "r")
+def test_the_benchmarks_run_from_end_to_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held_out, out = stored(tmp_path / "r"), tmp_path / "v"
+    few = {"out": out, "problems": 12, "samples": 4, "threads": 1, "engine": "plain"}
+    process_reward = script("process_reward")
+    process_reward.main(held_out, **few, epochs=1)
+    said = capsys.readouterr().out
+    assert "AUC" in said and max(map(len, said.splitlines())) <= 80
+    written = json.loads((out / "process.json").read_text())
+    assert written["training"]["labels"] > 24
+    parts = ["trained, sums", "trained, conclusions", "surprise, sums", "surprise, conclusions"]
+    assert list(written["steps"]) == parts
+    for one in written["steps"].values():
+        assert one["accuracy"]["n_questions"] == 3 and 0 <= one["auc"] <= 1
 
-    def run(name: str, *words: object) -> str:
-        path = os.pathsep.join([str(ROOT), str(ROOT / "rewards"), str(ROOT / "data")])
-        done = subprocess.run(
-            [sys.executable, ROOT / "benchmarks" / name, *map(str, words)],
-            env={**os.environ, "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+    # What was sampled is not sampled again, for the other verifier neither.
+    drawn = (out / "thoughts" / "samples.parquet").stat().st_mtime_ns
+    process_reward.main(learn="outcome", **few, epochs=1)
+    assert (out / "thoughts" / "samples.parquet").stat().st_mtime_ns == drawn
+    assert json.loads((out / "outcome.json").read_text())["training"]["labels"] == 12 * 4
 
-    out = tmp_path / "v"
-    few = ("--problems", 24, "--samples", 4, "--epochs", 1)
-    assert "AUC" in run("process_reward.py", "--held-out", held_out, "--out", out, *few)
-    written = json.loads((out / "agreement.json").read_text())
-    assert written["training"]["process"]["labels"] > 24
-    assert written["held_out"]["questions"] == 3 and 0 <= written["held_out"]["auc"] <= 1
-    lines = run("search.py", held_out, "--prm", out / "process", "--beams", "2x4",
-                "--repeats", 1, "--out", tmp_path / "search.json")  # fmt: skip
-    assert max(map(len, lines.splitlines())) <= 80
-    found = json.loads((tmp_path / "search.json").read_text())["lines"]
+    capsys.readouterr()
+    searches = out / "search.json"
+    script("search").main(held_out, prm=out / "process", beams="2x4", threads=1, engine="plain",
+                          out=searches)  # fmt: skip
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+    found = json.loads(searches.read_text())["lines"]
     assert [one["scorer"] for one in found] == ["checker", "process"]
     for one in found:
         assert one["tokens"] > 2 and 1 <= one["samples"] <= 24
         assert one["beam"]["n_questions"] == 3
-    # What was sampled is not sampled again.
-    before = (out / "thoughts" / "samples.parquet").stat().st_mtime_ns
-    run("process_reward.py", "--held-out", held_out, "--out", out, *few)
-    assert (out / "thoughts" / "samples.parquet").stat().st_mtime_ns == before
+
+    scale_result(held_out, by=["checker", str(out / "process"), str(out / "outcome")])
+    capsys.readouterr()
+    script("scaling_tables").main([held_out / "scaling.json", out / "process.json", searches])
+    tables = capsys.readouterr().out
+    for line in ("| % right with n samples | 1 | 2 | 4 | 8 | 16 | 24 |", "| coverage |",
+                 "| best-of-n by outcome |", "| trained, sums |", "| process | 2x4 |"):  # fmt: skip
+        assert line in tables
+    page = out / "page.md"
+    page.write_text("a\n<!-- search -->\nold\n<!-- end -->\nb\n")
+    script("scaling_tables").main([searches], into=page)
+    first, *_, last = page.read_text().splitlines()
+    assert (first, last) == ("a", "b")
+    assert "old" not in page.read_text() and "| process | 2x4 |" in page.read_text()
 
 
 def test_the_checker_s_examples_are_the_checker_s_scores() -> None:
     thought = Thought(ASKED, SLIPPED, json.loads(STEPS))
-    assert ExactSteps().score([thought]) == [(1.0, 0.0)]
+    assert ExactSteps().score([thought]) == [(1.0, 0.0, 0.0)]
+
+
+def test_sums_and_conclusions_are_told_apart() -> None:
+    thought = Thought(ASKED, SLIPPED)
+    scorer = Given({SLIPPED: (0.9, 0.4, 0.2)})
+    assert Part(scorer, of_sums=True).score([thought]) == [(0.9, 0.4)]
+    assert Part(scorer, of_sums=False).score([thought]) == [(0.2,)]

@@ -11,7 +11,7 @@ from grpo.eval.answerer import LocalAnswerer
 from grpo.eval.conduct import Evaluation, conduct
 from grpo.eval.result import RESULTS, Result, read_result
 from grpo.eval.row import Row
-from grpo.eval.steps.cut import SUMS
+from grpo.eval.steps.cut import CLAIMS
 from grpo.eval.steps.exact import ExactSteps
 from grpo.eval.steps.model import step_tokens
 from grpo.eval.steps.scorer import Thought
@@ -41,7 +41,9 @@ class Example:
     labels: tuple[int, ...]
 
 
-def thoughts(base: Path, tokenizer: Any, folder: Path, count: int, k: int, seed: int) -> Result:
+def thoughts(
+    base: Path, tokenizer: Any, folder: Path, count: int, k: int, seed: int, engine: str = "vllm"
+) -> Result:
     """The base's `k` answers to each of `count` training problems, from `folder` once drawn."""
     if not (folder / RESULTS).is_file():
         every = problems("all", size=2 * count, seed=seed)
@@ -50,7 +52,7 @@ def thoughts(base: Path, tokenizer: Any, folder: Path, count: int, k: int, seed:
         policy = {"path": base.name, "sha256": weights_hash(base)}
         asked = Evaluation((task,), SAMPLING, seed, policy)
         with ExitStack() as closing:
-            sampler = open_sampler(base, ENGINE)
+            sampler = open_sampler(base, ENGINE.model_copy(update={"engine": engine}))
             closing.callback(sampler.close)
             window = ENGINE.max_model_len
             answerer = LocalAnswerer(lambda _: sampler, tokenizer, SAMPLING, window)
@@ -64,7 +66,7 @@ def process_examples(rows: Sequence[Row], tokenizer: Any) -> Iterator[Example]:
     asked = [Thought(row.prompt, row.completion, json.loads(row.columns)) for row in rows]
     for thought, scores in zip(asked, ExactSteps().score(asked), strict=True):
         if scores:
-            ids, places = step_tokens(tokenizer, thought.prompt, thought.text, SUMS)
+            ids, places = step_tokens(tokenizer, thought.prompt, thought.text, CLAIMS)
             yield Example(tuple(ids), tuple(places), tuple(map(int, scores)))
 
 

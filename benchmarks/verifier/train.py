@@ -15,7 +15,7 @@ from transformers import (
     AutoModelForTokenClassification,
 )
 
-from grpo.eval.steps.cut import SUMS
+from grpo.eval.steps.cut import CLAIMS
 from grpo.eval.steps.model import LABELS
 from grpo.model.load import quiet_loading
 from grpo.recipe.sections import Optimizer
@@ -40,7 +40,7 @@ class Course:
 def process_model(base: Path) -> Any:
     """The base with a token classifier's head; where its steps end is kept in its config."""
     config = AutoConfig.from_pretrained(base, id2label=dict(enumerate(LABELS)))
-    config.step_ends, config.step_holding = list(SUMS.ends), SUMS.holding
+    config.step_ends, config.step_holding = list(CLAIMS.ends), CLAIMS.holding
     return _headed(AutoModelForTokenClassification, base, config)
 
 

@@ -4,23 +4,30 @@ A source is a file, a folder, a hub name or a generator, as for problems. How a 
 token ids is `grpo_data.template`'s; whether an answer is right is nobody's business here.
 """
 
-import difflib
-import importlib
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
 from grpo_data import readers
-from grpo_data.problem import is_held_out, normalised
+from grpo_data.generators import generated, is_generated
+from grpo_data.messages import (
+    Messages,
+    assistant_text,
+    checked_messages,
+    prompt_of,
+    reply_text,
+    words_of,
+)
+from grpo_data.problem import is_held_out
 
-GENERATORS: dict[str, str] = {"tiny:cold_start": "grpo_data.world.cold_start:conversations"}
+GENERATORS: dict[str, str] = {
+    "tiny:cold_start": "grpo_data.world.cold_start:conversations",
+    "tiny:general": "grpo_data.world.manners.conversations:conversations",
+}
 """Sources that are computed: the function named here is called as `conversations(size=limit,
 **config)`. Named, not imported: a file is read without it."""
-
-Messages = tuple[Mapping[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -60,9 +67,8 @@ def load_conversations(
     Raises FileNotFoundError or ValueError, in one sentence that names the row, for a source that is
     missing, broken or empty and for a row of another shape.
     """
-    kind, colon, _ = source.partition(":")
-    if colon and kind in {name.partition(":")[0] for name in GENERATORS}:
-        conversations = _generated(source, limit, config)
+    if is_generated(source, GENERATORS):
+        conversations = generated(source, GENERATORS, limit, config)
     else:
         if config:
             raise ValueError(f"{source} is read, not generated: it takes no config.")
@@ -90,55 +96,23 @@ def split_by_loss(
     return sides
 
 
-def _generated(source: str, limit: int | None, config: Mapping[str, Any]) -> list[Conversation]:
-    if source not in GENERATORS:
-        near = difflib.get_close_matches(source, GENERATORS, n=1)
-        hint = f"; the nearest is {near[0]!r}" if near else ""
-        raise ValueError(f"no generator {source!r}{hint}; there are {', '.join(GENERATORS)}.")
-    module, _, function = GENERATORS[source].partition(":")
-    generate: Callable[..., list[Conversation]] = getattr(importlib.import_module(module), function)
-    try:
-        inspect.signature(generate).bind(size=limit, **config)
-    except TypeError as error:
-        raise ValueError(f"{source}: its config does not fit: {error}.") from error
-    return generate(size=limit, **config)
-
-
 def _conversation(row: readers.Row, number: int, where: str) -> Conversation:
     if row.get("messages") is not None:
-        *asked, said = _messages(row["messages"], "messages", where)
+        *asked, said = _whole(row["messages"], where)
         prompt: str | Messages = tuple(asked)
-        completion = _answer(said, "messages", where)
+        completion = assistant_text(said, "messages", where)
     else:
-        prompt = _prompt(row, where)
-        completion = _completion(row, where)
+        prompt = prompt_of(_column(row, "prompt", where), "prompt", where)
+        completion = reply_text(_column(row, "completion", where), "completion", where)
     named, key = row.get("id"), row.get("key")
     own = ("messages", "prompt", "completion", "id", "key")
     return Conversation(
         str(number if named is None else named),
         prompt,
         completion,
-        str(_words(prompt) if key is None else key),
+        str(words_of(prompt) if key is None else key),
         {name: value for name, value in row.items() if name not in own},
     )
-
-
-def _prompt(row: readers.Row, where: str) -> str | Messages:
-    value = _column(row, "prompt", where)
-    return value if isinstance(value, str) else _messages(value, "prompt", where)
-
-
-def _completion(row: readers.Row, where: str) -> str:
-    value = _column(row, "completion", where)
-    if isinstance(value, str):
-        return value
-    messages = _messages(value, "completion", where)
-    if len(messages) > 1:
-        raise ValueError(
-            f"{where}: column 'completion' holds {len(messages)} messages; one is learnt, and what "
-            "goes before it belongs to the prompt."
-        )
-    return _answer(messages[0], "completion", where)
 
 
 def _column(row: readers.Row, column: str, where: str) -> Any:
@@ -154,39 +128,10 @@ def _column(row: readers.Row, column: str, where: str) -> Any:
     return value
 
 
-def _messages(value: Any, column: str, where: str) -> Messages:
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes) or not value:
-        kind = type(value).__name__
-        raise ValueError(f"{where}: column {column!r} is no list of messages but a {kind}.")
-    for place, message in enumerate(value):
-        if not _is_message(message):
-            raise ValueError(
-                f"{where}: message {place} (from 0) of {column!r} is not "
-                '{"role": ..., "content": ...} with texts that are not empty.'
-            )
-    if column == "messages" and len(value) < 2:
+def _whole(value: Any, where: str) -> Messages:
+    messages = checked_messages(value, "messages", where)
+    if len(messages) < 2:
         raise ValueError(
             f"{where}: 'messages' holds one message; a question and an answer are two."
         )
-    return tuple({"role": message["role"], "content": message["content"]} for message in value)
-
-
-def _is_message(message: Any) -> bool:
-    if not isinstance(message, Mapping):
-        return False
-    parts = [message.get(part) for part in ("role", "content")]
-    return all(isinstance(part, str) and part.strip() for part in parts)
-
-
-def _answer(message: Mapping[str, str], column: str, where: str) -> str:
-    if message["role"] != "assistant":
-        raise ValueError(
-            f"{where}: the last message of {column!r} is the {message['role']}'s; "
-            "what is learnt must be the assistant's."
-        )
-    return message["content"]
-
-
-def _words(prompt: str | Messages) -> str:
-    said = [prompt] if isinstance(prompt, str) else [message["content"] for message in prompt]
-    return normalised("\n".join(said))
+    return messages

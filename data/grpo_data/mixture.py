@@ -1,7 +1,8 @@
 """The order in which training meets its rows: a pure function of the seed and the step.
 
 There is no iterator and no state to save: a resumed run asks for batch 731 and gets batch 731.
-Weights between several sources are left out; a source that should count double is given twice.
+Weights between several sources are left out (`blend` has them for the domains of problems); a
+source that should count double is given twice.
 """
 
 import hashlib
@@ -69,9 +70,14 @@ class Stream(Generic[Row]):
         return head + [index for index in order if index not in chosen]
 
     def _shuffled(self, epoch: int) -> list[int]:
-        salt = f"{self._seed}/{epoch}/".encode()
+        return shuffled(len(self._rows), f"{self._seed}/{epoch}/")
 
-        def rank(index: int) -> bytes:
-            return hashlib.blake2b(salt + str(index).encode(), digest_size=8).digest()
 
-        return sorted(range(len(self._rows)), key=rank)
+def shuffled(count: int, salt: str) -> list[int]:
+    """The numbers below `count` in the order that `salt` gives them."""
+    head = salt.encode()
+
+    def rank(index: int) -> bytes:
+        return hashlib.blake2b(head + str(index).encode(), digest_size=8).digest()
+
+    return sorted(range(count), key=rank)

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+REASONING = "reasoning"
+"""The domain of problems that name none."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -24,6 +27,11 @@ class Problem:
     answer: str
     key: str
     columns: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def domain(self) -> str:
+        """What kind of good answer it asks for: its column `domain`, or "reasoning"."""
+        return str(self.columns.get("domain") or REASONING)
 
 
 def normalised(text: str) -> str:

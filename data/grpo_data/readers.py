@@ -7,8 +7,11 @@ because only then can a broken line be named; all other formats are pyarrow's or
 import difflib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+
+from grpo_data.hub import brief_hub
 
 Row = Mapping[str, Any]
 Placed = tuple[str, Row]
@@ -55,8 +58,7 @@ def _no_such_file(path: Path) -> str:
 def _file_rows(path: Path, text_columns: tuple[str, ...]) -> Iterator[Placed]:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        endings = ", ".join(READERS)
-        raise ValueError(f"{path} ends in {path.suffix!r}; a data file ends in {endings}.")
+        raise ValueError(f"{path} ends in {path.suffix!r}; a data file ends in {_endings()}.")
     return reader(path, text_columns)
 
 
@@ -144,13 +146,18 @@ def _dataset_rows(
 ) -> Iterator[Placed]:
     import datasets
 
+    local = Path(source).is_dir()
+    hub, fault = nullcontext("") if local else brief_hub(datasets.config), ""
     try:
-        found = datasets.load_dataset(source, name=subset, split=split, revision=revision)
+        with hub as fault:
+            found = datasets.load_dataset(source, name=subset, split=split, revision=revision)
     except (datasets.exceptions.DatasetsError, ValueError, OSError, RuntimeError) as error:
         missing = isinstance(error, datasets.exceptions.DatasetNotFoundError)
-        local = Path(source).is_dir()
-        # Below "doesn't exist on the Hub" lies no more than the web server's 404.
-        why = _first_line(error) if missing else _reason(error)
+        if fault:
+            why = f"{fault}, and its cache here has no copy; name a file ({_endings()}) or a folder"
+        else:
+            # Below "doesn't exist on the Hub" lies no more than the web server's 404.
+            why = _first_line(error) if missing else _reason(error)
         what = f"folder {source!r}" if local else f"{source!r}, no file or folder in {Path.cwd()},"
         raise (FileNotFoundError if missing else ValueError)(
             f"{what} could not be loaded as a data set (split {split!r}, subset {subset!r}): {why}."
@@ -181,3 +188,7 @@ READERS: dict[str, Callable[[Path, tuple[str, ...]], Iterator[Placed]]] = {
     ".csv": _csv,
 }
 """How a file is read, by its ending."""
+
+
+def _endings() -> str:
+    return ", ".join(READERS)

@@ -35,6 +35,7 @@ EXTRACTS: dict[str, Extract] = {
     "accuracy": _strict,
     "accuracy_lenient": _lenient,
     "choice": _letter,
+    "reasoning_gym": _strict,
 }
 
 

@@ -93,7 +93,8 @@ def _model(folder: Path, steps: str) -> Grader:
 
 def _logits(folder: Path, rows: Sequence[Row]) -> Scores:
     """As the reward `reward_model` judges, the whole completion, in the model's own template."""
-    from grpo_rewards.reward_model import RewardModel, Settings, conversation
+    from grpo_rewards.reward_model import RewardModel, Settings
+    from grpo_rewards.shown import conversation
     from grpo_rewards.verdict import Sample
 
     model = RewardModel(Settings(str(folder), None, True, "auto", "float32", 64, 4096))

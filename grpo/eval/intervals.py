@@ -22,6 +22,7 @@ import numpy as np
 
 Z95 = 1.959963984540054
 WILSON = "Wilson at the effective number of questions"
+STUDENT = "Student's t over questions"
 # Weight of the belief that questions are all or nothing, in questions of the rarer outcome. Where
 # one or two of 30 questions are ever solved their spread is no guide: without this, coverage was
 # 84% there; with a whole question of it, intervals double where questions are alike.
@@ -92,6 +93,20 @@ def clustered(values_Q: Sequence[float], n_samples: int, how: str = "") -> Estim
     p = min(1.0, max(0.0, float(values.mean())))
     low, high = _limits(p, float(values.var()), len(values))
     return Estimate(p, low, high, len(values), n_samples, method)
+
+
+def unbounded(values_Q: Sequence[float], n_samples: int, method: str = STUDENT) -> Estimate:
+    """The mean of `values_Q`, one real number a question, m -+ t sqrt(s^2 / (Q - 1)).
+
+    For what is no share, such as a reward model's logits. One question bounds nothing: the ends
+    are infinite, and so they are for none.
+    """
+    values, count = np.asarray(values_Q, dtype=float), len(values_Q)
+    mean = float(values.mean()) if count else math.nan
+    if count < 2:
+        return Estimate(mean, -math.inf, math.inf, count, n_samples, method)
+    half = t95(count - 1) * math.sqrt(float(values.var()) / (count - 1))
+    return Estimate(mean, mean - half, mean + half, count, n_samples, method)
 
 
 def _limits(p: float, variance: float, count: int) -> tuple[float, float]:

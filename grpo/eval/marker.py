@@ -49,6 +49,7 @@ def _marked(row: Row, marking: Marking, verdict: Verdict) -> Row:
         correct=marking.is_right(marking.score, verdict.outcomes),
         reward=verdict.reward,
         outcomes=json.dumps(dict(verdict.outcomes)),
+        values=json.dumps(dict(verdict.parts)),
     )
 
 

@@ -93,7 +93,7 @@ def compare(before: Result, after: Result) -> Comparison:
     return Comparison(
         avg_at_k(old),
         avg_at_k(new),
-        _difference(changes, old, new),
+        difference(changes, old, new),
         p,
         p_method,
         _flips(common, old, new),
@@ -118,10 +118,14 @@ def _flips(
     return tuple(sorted(changed, key=lambda flip: -abs(flip.change)))
 
 
-def _difference(
-    changes: Sequence[Fraction], old: Sequence[Sequence[float]], new: Sequence[Sequence[float]]
+def difference(
+    changes: Sequence[float | Fraction],
+    old: Sequence[Sequence[float]],
+    new: Sequence[Sequence[float]],
 ) -> Estimate:
-    """d -+ t sqrt((sum_q (d_q - d)^2 + g^2) / (Q (Q - 1))), within [-1, 1].
+    """The mean of the questions' `changes`, whose samples' credits, in [0, 1], are `old` and `new`.
+
+    d -+ t sqrt((sum_q (d_q - d)^2 + g^2) / (Q (Q - 1))), within [-1, 1].
 
     g^2 = mean of (1/k_before + 1/k_after) / 2, twice what two sets of samples of a question
     solved half the time differ by in the square; 1, a whole question, where none changed: even

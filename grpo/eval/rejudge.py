@@ -55,13 +55,16 @@ def rejudge(result: Result, reward: str | None, scorer_of: ScorerOf) -> list[Rej
     for name, old in result.benchmarks.items():
         by = result.marking(name) if reward is None else marking(reward)
         rows = result.rows_of(name)
-        again = _again(rows, by, scorer_of)
-        new = {**old, **scored(again, by)}
+        again = judged_again(rows, by, scorer_of)
+        # Wins were over another result's samples, which nobody judges again here.
+        kept = {key: value for key, value in old.items() if key != "against"}
+        new = {**kept, **scored(again, by)}
         found.append(Rejudged(name, by, tuple(rows), tuple(again), dict(old), new))
     return found
 
 
-def _again(rows: Sequence[Row], by: Marking, scorer_of: ScorerOf) -> list[Row]:
+def judged_again(rows: Sequence[Row], by: Marking, scorer_of: ScorerOf) -> list[Row]:
+    """The samples judged by another marking, or by the same one anew."""
     scorer = scorer_of(by.rewards)
     return [
         row

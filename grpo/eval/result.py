@@ -15,6 +15,9 @@ from grpo.eval.row import Row, read_rows
 from grpo.eval.task import Marking
 
 FORMAT = 1
+REASONED, GENERAL = "held-out", "general"
+"""What a run calls its problems: those with a right answer, and those without."""
+
 PLAN, RESULTS, SAMPLES = "plan.json", "results.json", "samples.parquet"
 
 # What may differ between two commands of one evaluation: where things lie, and how far it goes.
@@ -120,6 +123,16 @@ def _is_leftover(path: Path) -> bool:
 
 def _json(value: Mapping[str, Any]) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def estimates(benchmark: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Every estimate of one benchmark's results by its name: verdicts, the means of rewards that
+    look on (`NAME`), their wins (`NAME/win`) and thoughts without words (`NAME/without_words`)."""
+    found = {benchmark["verdict"]: benchmark["avg"], **benchmark["scores"]}
+    for name, told in benchmark.get("rewards", {}).items():
+        found[name] = told["mean"]
+        found |= {f"{name}/{key}": told[key] for key in ("win", "without_words") if key in told}
+    return found
 
 
 def names_in_common(results: Sequence[Result]) -> list[str]:

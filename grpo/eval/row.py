@@ -38,6 +38,7 @@ SCHEMA = pa.schema(
         ("reward", pa.float64()),
         ("outcomes", pa.string()),
         ("columns", pa.string()),
+        ("values", pa.string()),
     ]
 )
 
@@ -49,11 +50,13 @@ Key = tuple[str, str, int]
 class Row:
     """One sample. `tokens` counts its end token; `logprob` sums its tokens' log-probabilities.
 
-    `outcome` is None until it is judged; then `outcomes` holds each reward's, as JSON, and
-    `reward` their weighted sum. `columns` are the problem's others, as JSON.
+    `outcome` is None until it is judged; then `outcomes` and `values` hold each reward's, as JSON
+    (a value of null: it skipped the sample), and `reward` their weighted sum. `columns` are the
+    problem's others, as JSON.
 
     >>> Row("gsm8k", "17", "Janet ...", "18", "en", None, None, 3, 77, "<|user|>...", "...18}",
-    ...     "stop", 212, -41.5, "18", "correct", True, 1.0, '{"accuracy": "correct"}', "{}")
+    ...     "stop", 212, -41.5, "18", "correct", True, 1.0, '{"accuracy": "correct"}', "{}",
+    ...     '{"accuracy": 1.0}')
     """
 
     benchmark: str
@@ -76,6 +79,7 @@ class Row:
     reward: float | None = None
     outcomes: str = "{}"
     columns: str = "{}"
+    values: str = "{}"
 
     @property
     def key(self) -> Key:
@@ -97,6 +101,12 @@ class Row:
         outcomes: dict[str, str] = json.loads(self.outcomes)
         return outcomes
 
+    def value(self, reward: str) -> float | None:
+        """What `reward` gave, before its weight; None where it skipped the sample, or is not one
+        of those that judged it."""
+        value: float | None = json.loads(self.values).get(reward)
+        return value
+
     def column(self, name: str) -> Any:
         """One of the problem's other columns, None where it has none of that name."""
         return json.loads(self.columns).get(name)
@@ -104,8 +114,9 @@ class Row:
     def unjudged(self) -> "Row":
         """The sample as it was drawn."""
         return replace(
-            self, extracted=None, outcome=None, correct=False, reward=None, outcomes="{}"
-        )
+            self, extracted=None, outcome=None, correct=False, reward=None, outcomes="{}",
+            values="{}",
+        )  # fmt: skip
 
 
 _NAMES = [field.name for field in fields(Row)]
@@ -120,9 +131,12 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a file that `write_rows` wrote."""
-    table = pq.ParquetFile(path).read(columns=_NAMES).to_pydict()
-    return [Row(*values) for values in zip(*(table[name] for name in _NAMES), strict=True)]
+    """The rows of a file that `write_rows` wrote; a column it did not know yet is empty."""
+    file = pq.ParquetFile(path)
+    names = [name for name in _NAMES if name in file.schema_arrow.names]
+    table = file.read(columns=names).to_pydict()
+    rows = zip(*(table[name] for name in names), strict=True)
+    return [Row(**dict(zip(names, values, strict=True))) for values in rows]
 
 
 def in_order(rows: Iterable[Row], questions: Iterable[tuple[str, str]]) -> list[Row]:

@@ -5,7 +5,7 @@ not be read, that nobody could judge in time. What is not a right answer counts 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from math import isfinite
@@ -18,36 +18,63 @@ from grpo.eval.intervals import Estimate
 from grpo.eval.pass_at_k import avg_at_k, pass_at_k
 from grpo.eval.row import Row
 from grpo.eval.task import Marking
+from grpo.eval.watched import FAILED, Groups, mean, summary
 
-PARTS = ("subject", "level", "language", "kind")
+PARTS = ("subject", "level", "language", "domain", "kind")
+ANSWER_MARKS = ("\\boxed", "<answer>")
+"""Where the strict readings look for an answer."""
+
 MOST_PARTS = 40
 """Parts a benchmark is broken down into; a column of more values is no breakdown."""
-
-Groups = Sequence[Sequence[Row]]
-"""Rows by question."""
 
 
 def scored(rows: Sequence[Row], marking: Marking) -> dict[str, Any]:
     """The results of one benchmark, as JSON has them; `rows` are in order, k a question.
 
     `pass` is given for every k, `cons` for the powers of two and the last; `scores` are the other
-    verdicts, `by` the score of each part, `warnings` what bent the score.
+    verdicts, `by` the score of each part, `rewards` what those that look on come to, `warnings`
+    what bent the score.
     """
     groups = by_question(rows)
-    scores = verdicts(groups, marking)
-    avg = scores.pop(marking.score)
+    by_verdict = _judged(rows, groups, marking) if marking.verdicts else {}
+    rewards = {name: _watched(groups, name) for name in marking.watched}
+    of_reward = rewards.get(marking.score, {})
     found = {
         "k": min(map(len, groups)),
         "questions": len(groups),
         "verdict": marking.score,
+        "avg": of_reward.get("mean"),
+        "pass": {},
+        "cons": {},
+        "scores": {},
+        "by": of_reward.get("by", {}),
+        "warnings": [],
+        **_counted(rows),
+        **by_verdict,
+    }
+    failed = [text for name in rewards for text in _failures(rows, name)]
+    return found | {"rewards": rewards, "warnings": [*found["warnings"], *failed]}
+
+
+def _judged(rows: Sequence[Row], groups: Groups, marking: Marking) -> dict[str, Any]:
+    """What hangs on verdicts."""
+    scores = verdicts(groups, marking)
+    avg = scores.pop(marking.score)
+    return {
         "avg": plain(avg),
         "pass": {str(k): plain(pass_at_k(credits(groups), k)) for k in _upto(groups)},
         "cons": _consensus(groups) if marking.extractor in EXTRACTS else {},
         "scores": {name: plain(score) for name, score in scores.items()},
-        **_counted(rows),
-        "by": dict(_parts(groups)),
+        "by": _parts(groups, lambda part: avg_at_k(credits(part))),
+        "warnings": list(_warnings(rows, avg, scores.get("lenient"))),
     }
-    return found | {"warnings": list(_warnings(rows, avg, scores.get("lenient")))}
+
+
+def _watched(groups: Groups, reward: str) -> dict[str, Any]:
+    """What a reward that looks on comes to, in JSON's words."""
+    told = summary(groups, reward)
+    found = {name: plain(one) if isinstance(one, Estimate) else one for name, one in told.items()}
+    return found | {"by": _parts(groups, lambda part: mean(part, reward, told["share"]))}
 
 
 def verdicts(groups: Groups, marking: Marking) -> dict[str, Estimate]:
@@ -81,9 +108,12 @@ def votes(groups: Groups) -> list[list[str | None]]:
 
 
 def plain(estimate: Estimate) -> dict[str, Any]:
-    """The estimate in JSON's words, where a mean of nothing is null."""
-    found = asdict(estimate)
-    return found | {"value": estimate.value if isfinite(estimate.value) else None}
+    """The estimate in JSON's words, where a mean of nothing is null, and so is an end that nothing
+    bounds."""
+    return {
+        name: None if isinstance(one, float) and not isfinite(one) else one
+        for name, one in asdict(estimate).items()
+    }
 
 
 def _upto(groups: Groups) -> range:
@@ -115,14 +145,17 @@ def _counted(rows: Sequence[Row]) -> dict[str, float]:
     }
 
 
-def _parts(groups: Groups) -> Iterator[tuple[str, dict[str, Any]]]:
+def _parts(groups: Groups, score: Callable[[Groups], Estimate]) -> dict[str, dict[str, Any]]:
+    """The score of each part, by every column that makes parts of the groups."""
+    found = {}
     for part in PARTS:
         named: dict[str, list[Sequence[Row]]] = {}
         for group in groups:
             if (name := part_of(group[0], part)) is not None:
                 named.setdefault(name, []).append(group)
         if 1 < len(named) <= MOST_PARTS:
-            yield part, {name: plain(avg_at_k(credits(named[name]))) for name in sorted(named)}
+            found[part] = {name: plain(score(named[name])) for name in sorted(named)}
+    return found
 
 
 def part_of(row: Row, part: str) -> str | None:
@@ -135,15 +168,14 @@ def part_of(row: Row, part: str) -> str | None:
 def _warnings(rows: Sequence[Row], avg: Estimate, lenient: Estimate | None) -> Iterator[str]:
     """What a reader must know before believing the score."""
     cut = fmean(row.is_truncated and not row.correct for row in rows)
-    if cut > avg.high - avg.value:
+    if cut and cut >= avg.high - avg.value:
         yield (
             f"{cut:.0%} of the samples were cut off before an answer and count as wrong: with room "
             f"to end the score may be up to {avg.value + cut:.1%}; raise --max-tokens"
         )
-    lost = fmean(row.outcome == "unparseable" and not row.is_truncated for row in rows)
-    if lost > avg.high - avg.value:
-        reading = f"; read leniently the score is {lenient.value:.1%}" if lenient else ""
-        yield f"no answer could be read in {lost:.0%} of the samples that ended{reading}"
+    unread = [row for row in rows if row.outcome == "unparseable" and not row.is_truncated]
+    if unread and (lost := len(unread) / len(rows)) >= avg.high - avg.value:
+        yield f"no answer could be read in {lost:.0%} of the samples{_why_unread(unread, lenient)}"
     for outcome, what in (
         ("timeout", "could not be judged within the deadline"),
         ("error", "failed to be judged"),
@@ -151,3 +183,21 @@ def _warnings(rows: Sequence[Row], avg: Estimate, lenient: Estimate | None) -> I
     ):
         if count := sum(row.outcome == outcome for row in rows):
             yield f"{count:,} of {len(rows):,} samples {what} and count as wrong"
+
+
+def _failures(rows: Sequence[Row], reward: str) -> Iterator[str]:
+    """What a reader must know before believing the mean of a reward that looks on."""
+    if count := sum(row.found().get(reward) in FAILED for row in rows):
+        yield f"{reward} failed on {count:,} of {len(rows):,} samples"
+
+
+def _why_unread(unread: Sequence[Row], lenient: Estimate | None) -> str:
+    """What most of them lack, and what a lenient reading would come to."""
+    bare = fmean(not any(mark in row.completion for mark in ANSWER_MARKS) for row in unread)
+    lack = f", and {bare:.0%} of those have no \\boxed{{}} and no <answer>" if bare > 0.5 else ""
+    if lenient is None:
+        return lack
+    return (
+        f"{lack}; read leniently the score is {lenient.value:.1%} (`grpo rescore RESULT --reward "
+        "accuracy_lenient`)"
+    )

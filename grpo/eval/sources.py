@@ -22,6 +22,9 @@ ROOT = "GRPO_DATA"
 NEARBY = "../shared/data"
 """The data root where none is named."""
 
+OWN_REWARDS = {"reasoning_gym": "reasoning_gym"}
+"""Generators whose problems have a scorer of their own."""
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -53,9 +56,13 @@ def local_file(benchmark: Benchmark, root: Path) -> Path | None:
 
 
 def own_file(
-    source: str, question: str, answer: str, *, after: str | None, reward: str, split: str
+    source: str, question: str, answer: str, *, after: str | None, reward: str | None, split: str
 ) -> Benchmark:
-    """A user's file, hub name or tiny:SPEC as a benchmark called by its stem."""
+    """A user's file, hub name or tiny:SPEC as a benchmark called by its stem.
+
+    A `reward` of None is the one its generator scores with, else accuracy.
+    """
+    reward = reward or OWN_REWARDS.get(source.partition(":")[0], "accuracy")
     if reward == "choice":
         form = choice(question, ("choices", "options"), answer)
     else:

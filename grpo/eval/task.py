@@ -16,7 +16,9 @@ class Marking:
 
     `rewards` are as in a recipe: a weight, or a weight with knobs. A verdict is right where all
     its rewards found the sample correct; the first verdict is the score, the others are reported
-    beside it. `extractor` names the reward whose reading of the answer is stored.
+    beside it. A reward of no verdict looks on: its mean is reported. Where there is no verdict at
+    all, the first reward's mean is the score. `extractor` names the reward whose reading of the
+    answer is stored.
 
     >>> Marking({"accuracy": 1.0, "format": 1.0}, {"strict": ("accuracy", "format")}, "accuracy")
     """
@@ -27,17 +29,26 @@ class Marking:
 
     @property
     def score(self) -> str:
-        """The verdict that counts."""
-        return next(iter(self.verdicts))
+        """The verdict that counts, or the reward."""
+        return next(iter(self.verdicts or self.rewards))
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """The rewards that look on."""
+        judging = {name for names in self.verdicts.values() for name in names}
+        return tuple(name for name in self.rewards if name not in judging)
 
     def is_right(self, verdict: str, outcomes: Mapping[str, str]) -> bool:
         """Whether `outcomes`, by reward, are right by `verdict`."""
-        return all(outcomes.get(name) == "correct" for name in self.verdicts[verdict])
+        return all(outcomes.get(name) == "correct" for name in self._rewards_of(verdict))
 
     def outcome(self, outcomes: Mapping[str, str]) -> str:
         """The score's outcome: the first of its rewards' that is not correct."""
-        found = [outcomes[name] for name in self.verdicts[self.score]]
+        found = [outcomes[name] for name in self._rewards_of(self.score)]
         return next((one for one in found if one != "correct"), "correct")
+
+    def _rewards_of(self, verdict: str) -> tuple[str, ...]:
+        return self.verdicts.get(verdict, (verdict,))
 
 
 def marking(reward: str, knobs: Mapping[str, Any] = MappingProxyType({})) -> Marking:
@@ -61,6 +72,16 @@ HELD_OUT = Marking(
 )
 """A run's own problems. Strict: R1's layout and the right answer in it. Lenient: the last number
 of the text is right, tags or none. Format: the layout alone."""
+
+
+def looked_on(rewards: Mapping[str, Any]) -> Marking:
+    """HELD_OUT with `rewards` looking on; one that judges there already gets the knobs given."""
+    return Marking({**HELD_OUT.rewards, **rewards}, HELD_OUT.verdicts, HELD_OUT.extractor)
+
+
+def by_rewards(rewards: Mapping[str, Any]) -> Marking:
+    """The marking of what has no right answer: each reward's mean, the first one's the score."""
+    return Marking(rewards, {}, next(iter(rewards)))
 
 
 @dataclass(frozen=True)

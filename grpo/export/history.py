@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from grpo.errors import UserError
-from grpo.eval.result import RESULTS, read_result
+from grpo.eval.result import RESULTS, estimates, read_result
 from grpo.export.origin import Origin
 from grpo.report.run_directory import RunDirectory
 from grpo.report.scores import Score, number, read_score
@@ -95,9 +95,21 @@ def _lines(results: Mapping[str, Any], policies: Mapping[str, str]) -> Iterator[
     for benchmark, found in results["benchmarks"].items():
         asked = f"{found['questions']:,} x {found['k']}"
         cut, warnings = number(found.get("truncated")), tuple(found.get("warnings", ()))
-        for verdict, estimate in {found["verdict"]: found["avg"], **found["scores"]}.items():
+        for verdict, estimate in _shares(found).items():
             if score := read_score({verdict: estimate}, verdict):
                 yield Measured(policy, benchmark, verdict, score, asked, sampling, cut, warnings)
+
+
+def _shares(found: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The scores of a benchmark that a card can say in percent: verdicts, and the rewards whose
+    means are shares."""
+    rewards = found.get("rewards", {})
+    named = {found["verdict"], *found["scores"], *rewards}
+    return {
+        name: estimate
+        for name, estimate in estimates(found).items()
+        if name in named and rewards.get(name, {}).get("share", True)
+    }
 
 
 def _sampling(knobs: Mapping[str, Any]) -> str:

@@ -2,14 +2,24 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub import snapshot_download
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+)
 from transformers import PreTrainedTokenizerBase as Tokenizer
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as SCORED,
+)
 from transformers.utils import logging
 
 from grpo.checkpoint.weights import load_weights
@@ -17,6 +27,10 @@ from grpo.errors import UserError
 from grpo.model.mtp import MtpLayer, load_mtp
 from grpo.recipe.sections import Model
 from grpo.recipe.shipped import shipped_model
+from grpo_data.hub import brief_hub
+
+HEAD = "score.weight"
+"""The head of transformers' sequence classifiers, by its name in checkpoint files."""
 
 
 def base_folder(knobs: Model) -> Path:
@@ -28,12 +42,15 @@ def base_folder(knobs: Model) -> Path:
         return Path(knobs.path)
     if shipped := shipped_model(knobs.path):
         return shipped
+    fault = ""
     try:
-        return Path(snapshot_download(knobs.path, revision=knobs.revision))
+        with brief_hub() as fault:
+            return Path(snapshot_download(knobs.path, revision=knobs.revision))
     except (OSError, ValueError) as error:
+        why = f"{fault}, and its cache here has no copy; name a folder with the model's files"
         raise UserError(
             f"model.path: {knobs.path!r} is no folder, no shipped model and cannot be had from "
-            f"the hub: {_first_line(error)}"
+            f"the hub: {why if fault else _first_line(error)}"
         ) from error
 
 
@@ -46,19 +63,72 @@ def layer_count(folder: Path) -> int | None:
 def load_model(knobs: Model, folder: Path) -> PreTrainedModel:
     """The model in `folder`, held as `knobs` say. Raises UserError when it cannot be read or is
     not whole."""
+    return _loaded(AutoModelForCausalLM, knobs, folder)[0]
+
+
+def hollow_model(knobs: Model, folder: Path) -> PreTrainedModel:
+    """A model of the shape of the one in `folder`, without numbers and so without memory."""
+    trust = knobs.trust_remote_code
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=trust)
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config, trust_remote_code=trust)
+
+
+def load_scorer(knobs: Model, folder: Path, seed: int) -> PreTrainedModel:
+    """The model in `folder` with a head of one score, which is new where the folder holds none.
+
+    A new head hangs on `seed` alone. The language model's head and a draft are left out. Raises
+    UserError as `load_model` does.
+    """
+    kind = AutoModelForSequenceClassification
+    model, missing = _loaded(kind, knobs, folder, new={HEAD}, num_labels=1)
+    if missing:
+        noise = torch.Generator().manual_seed(seed)
+        head = torch.empty(model.score.weight.shape)
+        head.normal_(std=model.config.get_text_config().initializer_range, generator=noise)
+        model.score.weight.data = head.to(model.dtype)
+    model.config.architectures = [type(model).__name__]
+    if getattr(model.config, "num_nextn_predict_layers", 0):
+        model.config.num_nextn_predict_layers = 0
+    return model
+
+
+def check_scorable(knobs: Model, folder: Path) -> None:
+    """Raises UserError unless a reward model can be made of what is in `folder`: transformers has
+    a sequence classifier of its architecture, and its tokenizer a chat template."""
+    architecture = json.loads((folder / "config.json").read_text()).get("model_type")
+    if architecture not in SCORED and not knobs.trust_remote_code:
+        raise UserError(
+            f"transformers has no sequence classifier for the architecture {architecture!r} of the "
+            f"model in {folder}, so no reward model can be made of it; take another base"
+        )
+    if not load_tokenizer(knobs, folder).chat_template:
+        raise UserError(
+            f"the tokenizer in {folder} has no chat template, and a reward model is shown "
+            "conversations in one; give the base a template"
+        )
+
+
+def _loaded(
+    kind: type[Any], knobs: Model, folder: Path, new: Collection[str] = (), **changes: Any
+) -> tuple[PreTrainedModel, set[str]]:
+    """A model by one of transformers' auto classes, and what it lacks of the `new` tensors, which
+    alone need not be there."""
     try:
         with quiet_loading():
-            model, found = AutoModelForCausalLM.from_pretrained(
+            model, found = kind.from_pretrained(
                 folder,
                 dtype=getattr(torch, knobs.dtype),
                 attn_implementation=knobs.attention,
                 experts_implementation=knobs.experts,
                 trust_remote_code=knobs.trust_remote_code,
                 output_loading_info=True,
+                **changes,
             )
     except (OSError, ValueError) as error:
         raise UserError(f"the model in {folder} cannot be loaded: {_first_line(error)}") from error
-    if missing := sorted(found["missing_keys"]):
+    lacking = set(found["missing_keys"])
+    if missing := sorted(lacking - set(new)):
         raise UserError(
             f"the model in {folder} lacks {len(missing)} tensors, the first is {missing[0]}; "
             "they would be random numbers"
@@ -69,7 +139,7 @@ def load_model(knobs: Model, folder: Path) -> PreTrainedModel:
         tensor.data = tensor.data.clone()
     if knobs.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    return model
+    return model, lacking
 
 
 @contextmanager

@@ -7,15 +7,13 @@ Leaves out softcapped and otherwise scaled logits, which DeepSeek, Llama and Qwe
 
 # Shapes: N tokens of the batch in one row, C tokens of a chunk, D model width, V vocabulary.
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_CHUNK_LOGITS, _CHUNK_TOKENS = 2**25, 1024
+from grpo.objective.head import Head, HeadGradients, chunk_size, chunks
 
 
 def chunked_logprobs(
@@ -46,7 +44,7 @@ def chunked_logprobs(
     `entropy_grad`. Without `entropy` entropy_N is NaN, and without `hits` hits_N: not computed must
     not read as a number.
     """
-    chunk = chunk or min(_CHUNK_TOKENS, max(1, _CHUNK_LOGITS // len(head_weight_VD)))
+    chunk = chunk or chunk_size(len(head_weight_VD))
     outputs: tuple[Tensor, Tensor, Tensor] = _ChunkedLogprobs.apply(
         hidden_ND, head_weight_VD, bias, targets_N, temperature, chunk, entropy, entropy_grad, hits
     )
@@ -72,11 +70,11 @@ class _ChunkedLogprobs(torch.autograd.Function):
         entropy_grad: bool,
         hits: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        head = _Head.of(hidden_ND, weight_VD, bias_V, temperature)
+        head = Head.of(hidden_ND, weight_VD, bias_V, temperature)
         logprobs_N = hidden_ND.new_empty(len(hidden_ND), dtype=head.weight_VD.dtype)
         entropy_N = torch.full_like(logprobs_N, torch.nan)
         hits_N = torch.full_like(logprobs_N, torch.nan)
-        for rows in _chunks(len(hidden_ND), chunk):
+        for rows in chunks(len(hidden_ND), chunk):
             logp_CV = head.logprobs(hidden_ND[rows])
             logprobs_N[rows] = logp_CV.gather(1, targets_N[rows, None]).squeeze(1)
             if hits:
@@ -94,9 +92,9 @@ class _ChunkedLogprobs(torch.autograd.Function):
         ctx: Any, grad_logprobs_N: Tensor, grad_entropy_N: Tensor, _: Tensor
     ) -> tuple[Any, ...]:
         hidden_ND, weight_VD, bias_V, targets_N, entropy_N = ctx.saved_tensors
-        head = _Head.of(hidden_ND, weight_VD, bias_V, ctx.temperature)
-        grads = _Gradients(head, hidden_ND, wanted=ctx.needs_input_grad[:3])
-        for rows in _chunks(len(hidden_ND), ctx.chunk):
+        head = Head.of(hidden_ND, weight_VD, bias_V, ctx.temperature)
+        grads = HeadGradients(head, hidden_ND, wanted=ctx.needs_input_grad[:3])
+        for rows in chunks(len(hidden_ND), ctx.chunk):
             logp_CV = head.logprobs(hidden_ND[rows])
             grad_C1 = grad_logprobs_N[rows, None]
             grad_CV = logp_CV.exp().neg_()
@@ -108,47 +106,3 @@ class _ChunkedLogprobs(torch.autograd.Function):
             grad_CV.scatter_add_(1, targets_N[rows, None], grad_C1).div_(ctx.temperature)
             grads.add(rows, hidden_ND[rows], grad_CV)
         return grads.hidden_ND, grads.weight_VD, grads.bias_V, *[None] * 6
-
-
-class _Head(NamedTuple):
-    """The projection to the vocabulary, in the dtype that all the arithmetic here is done in."""
-
-    weight_VD: Tensor
-    bias_V: Tensor | None
-    temperature: float
-
-    @classmethod
-    def of(
-        cls, hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None, temperature: float
-    ) -> "_Head":
-        dtype = torch.promote_types(hidden_ND.dtype, torch.float32)
-        return cls(weight_VD.to(dtype), None if bias_V is None else bias_V.to(dtype), temperature)
-
-    def logprobs(self, hidden_CD: Tensor) -> Tensor:
-        with torch.autocast(hidden_CD.device.type, enabled=False):
-            logits_CV = F.linear(hidden_CD.to(self.weight_VD.dtype), self.weight_VD, self.bias_V)
-        return F.log_softmax(logits_CV.div_(self.temperature), dim=1)
-
-
-class _Gradients:
-    """Sums over chunks, in the head's dtype; None for an input that wants no gradient."""
-
-    def __init__(self, head: _Head, hidden_ND: Tensor, *, wanted: tuple[bool, ...]) -> None:
-        self._head = head
-        hidden, weight, bias = wanted
-        self.hidden_ND = torch.empty_like(hidden_ND) if hidden else None
-        self.weight_VD = torch.zeros_like(head.weight_VD) if weight else None
-        self.bias_V = torch.zeros_like(head.bias_V) if bias and head.bias_V is not None else None
-
-    def add(self, rows: slice, hidden_CD: Tensor, grad_CV: Tensor) -> None:
-        with torch.autocast(grad_CV.device.type, enabled=False):
-            if self.hidden_ND is not None:
-                self.hidden_ND[rows] = (grad_CV @ self._head.weight_VD).to(hidden_CD.dtype)
-            if self.weight_VD is not None:
-                self.weight_VD.addmm_(grad_CV.T, hidden_CD.to(grad_CV.dtype))
-            if self.bias_V is not None:
-                self.bias_V.add_(grad_CV.sum(dim=0))
-
-
-def _chunks(length: int, chunk: int) -> Iterator[slice]:
-    return (slice(start, start + chunk) for start in range(0, length, chunk))

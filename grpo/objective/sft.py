@@ -20,8 +20,13 @@ from grpo.objective.stats import Stat, Stats
 class SftObjective:
     """Cross-entropy in nats, every token of the update batch weighing the same.
 
+    `hard` is the weight of these labels where a teacher's soft ones are added; at 0 the tokens are
+    measured and not learnt.
+
     >>> loss, stats = SftObjective()(logprobs_BT, entropy_BT, ObjectiveBatch(mask_BT, weights_BT))
     """
+
+    hard: float = 1.0
 
     @property
     def entropy_grad(self) -> bool:
@@ -44,4 +49,5 @@ class SftObjective:
             "nll": Stat.over(nll_BT, batch.mask_BT),
             "entropy": Stat.over(entropy_BT, batch.mask_BT),
         }
-        return (batch.weights_BT * nll_BT).sum(), stats
+        learnt_BT = nll_BT if self.hard else nll_BT.detach()
+        return self.hard * (batch.weights_BT * learnt_BT).sum(), stats

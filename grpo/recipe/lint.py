@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from grpo.recipe.rules import Check, Finding, stage_findings
 from grpo.recipe.schema import Recipe
-from grpo.recipe.stages import AnyStage, Evaluate, Rl, Sft
+from grpo.recipe.stages import AnyStage, Distill, Pretrain, Rl
 
 _MANY_PASSES = 20
 """Looks at one problem above which a policy may learn answers by heart."""
@@ -103,8 +103,10 @@ def _weights(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
     if not isinstance(stage, Rl):
         return
     rewards = recipe.rewards if stage.rewards is None else stage.rewards
-    if rewards and not any(paid.weight for paid in rewards.values()):
-        yield "rewards", "every weight is 0, so nothing is learnt; give one a weight"
+    tables = {f"domains.{name}": one.rewards for name, one in (stage.domains or {}).items()}
+    for key, table in (tables or {"rewards": rewards}).items():
+        if table and not any(paid.weight for paid in table.values()):
+            yield key, "every weight is 0, so nothing is learnt; give one a weight"
 
 
 def _groups(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
@@ -131,9 +133,10 @@ def _passes(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
 
 
 def _warmup(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
-    if isinstance(stage, Evaluate | Sft):
+    if not isinstance(stage, Rl | Pretrain | Distill):
         return  # how many steps an sft stage has, its conversations say
-    updates = stage.steps * (stage.minibatches * stage.epochs if isinstance(stage, Rl) else 1)
+    passes = stage.epochs if isinstance(stage, Rl) else 1
+    updates = stage.steps * passes * getattr(stage, "minibatches", 1)
     if stage.optimizer.warmup_steps >= updates:
         yield (
             "optimizer.warmup_steps",
@@ -142,7 +145,7 @@ def _warmup(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
 
 
 def _looks(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
-    if isinstance(stage, Rl) and stage.evaluate_every > stage.steps:
+    if isinstance(stage, Rl | Distill) and stage.evaluate_every > stage.steps:
         yield (
             "evaluate_every",
             f"the stage ends after {stage.steps} steps, before the first look; lower it",

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 
 from grpo.errors import UserError
 from grpo.recipe.base import KeyPath
+from grpo.recipe.domains import table_faults
+from grpo.recipe.linked import lent_links, wrong_links
+from grpo.recipe.process import process_faults
 from grpo.recipe.schema import Recipe
-from grpo.recipe.sections import Architecture, Data
-from grpo.recipe.stages import AnyStage, Evaluate, Pretrain, Rl, Sft
+from grpo.recipe.sections import Architecture, Data, Llama
+from grpo.recipe.stages import AnyStage, Distill, Evaluate, Pretrain, Reject, RewardModel, Rl, Sft
 from grpo.recipe.walk import key_name
 
 
@@ -42,7 +45,7 @@ def check_semantics(recipe: Recipe) -> None:
 
 def broken_rules(recipe: Recipe) -> list[Finding]:
     """Every rule the recipe breaks, in the order of its stages."""
-    return [*_prompt(recipe), *stage_findings(recipe, RULES)]
+    return [*_prompt(recipe), *_lent(recipe), *stage_findings(recipe, RULES)]
 
 
 def stage_findings(recipe: Recipe, checks: tuple[Check, ...]) -> list[Finding]:
@@ -65,10 +68,17 @@ def _prompt(recipe: Recipe) -> Iterator[Finding]:
         yield Finding(("prompt", "system"), "prompt.system", sentence)
 
 
+def _lent(recipe: Recipe) -> Iterator[Finding]:
+    tree = recipe.model_dump(mode="json")
+    for at, sentence in lent_links(recipe):
+        yield Finding(at, key_name(at, tree), sentence)
+
+
 def _room_for_prompt(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
-    if isinstance(stage, Pretrain | Sft):
+    sampling = getattr(stage, "sampling", None)
+    if sampling is None:
         return
-    room, longest = recipe.sampler.max_model_len, stage.sampling.max_tokens
+    room, longest = recipe.sampler.max_model_len, sampling.max_tokens
     if longest >= room:
         yield (
             "sampling.max_tokens",
@@ -84,10 +94,23 @@ def _enough_groups(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]
             f"{stage.minibatches} minibatches cannot be made of {stage.prompts} groups, "
             "which are never split; raise prompts or lower minibatches",
         )
+    if isinstance(stage, Distill) and stage.prompts * stage.samples < stage.minibatches:
+        yield (
+            "minibatches",
+            f"{stage.minibatches} minibatches cannot be made of {stage.prompts * stage.samples} "
+            "completions; raise prompts or lower minibatches",
+        )
 
 
 def _paid(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
-    if isinstance(stage, Rl) and not (recipe.rewards if stage.rewards is None else stage.rewards):
+    if not isinstance(stage, Rl):
+        return
+    if stage.domains is not None:
+        if stage.rewards is not None:
+            sentence = "`domains` stands beside it and says what pays; leave one of the two out"
+            yield "rewards", sentence
+        yield from table_faults(stage.domains)
+    elif not (recipe.rewards if stage.rewards is None else stage.rewards):
         yield (
             "rewards",
             "an rl stage needs at least one reward, such as `rewards: {accuracy: 1.0}`",
@@ -95,7 +118,9 @@ def _paid(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
 
 
 def _something_held_out(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
-    if isinstance(stage, Pretrain | Sft) or (isinstance(stage, Rl) and stage.evaluate_every == 0):
+    if not isinstance(stage, Evaluate | Rl | Distill):
+        return
+    if not isinstance(stage, Evaluate) and stage.evaluate_every == 0:
         return
     data = stage.data or recipe.data
     if data.held_out == 0 and data.held_out_path is None:
@@ -132,22 +157,53 @@ def _is_tiny(source: str) -> bool:
     return source.startswith("tiny:")
 
 
+def _comparable(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
+    """Whether wins can be counted; that `against` names an evaluate stage is for `linked`."""
+    if not isinstance(stage, Evaluate) or stage.against is None:
+        return
+    if not stage.rewards:
+        yield "against", "wins are counted by the stage's rewards, and it has none; give it some"
+    other = next((one for one in recipe.stages if one.name == stage.against), None)
+    if isinstance(other, Evaluate) and (other.data or recipe.data) != (stage.data or recipe.data):
+        yield "against", f"{stage.against!r} was asked other problems; give both the same data"
+
+
 def _best_is_known(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
     if not isinstance(stage, Evaluate) or stage.selection.checkpoint != "best":
         return
     parent = next((other for other in recipe.stages if other.name == stage.parent), None)
-    if isinstance(parent, Rl | Sft) and not (parent.evaluate_every and parent.checkpoint.keep_best):
-        yield (
-            "selection.checkpoint",
-            f"stage {parent.name!r} knows no best checkpoint; "
-            "give it evaluate_every above 0 and checkpoint.keep_best true, or take the last",
-        )
+    if (
+        isinstance(parent, Rl | Sft | Distill)
+        and parent.evaluate_every
+        and parent.checkpoint.keep_best
+    ):
+        return
+    yield (
+        "selection.checkpoint",
+        f"stage {stage.parent!r} knows no best checkpoint; "
+        "give it evaluate_every above 0 and checkpoint.keep_best true, or take the last",
+    )
 
 
 def _buildable(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
-    if isinstance(stage, Pretrain):
+    if isinstance(stage, Pretrain) and stage.llama is not None:
+        for key, sentence in _llama(stage.llama):
+            yield f"llama.{key}", sentence
+    elif isinstance(stage, Pretrain):
         for key, sentence in _architecture(stage.architecture):
             yield f"architecture.{key}", sentence
+
+
+def _llama(shape: Llama) -> Iterator[tuple[str, str]]:
+    if shape.heads % shape.kv_heads:
+        yield "kv_heads", f"must divide heads {shape.heads}, got {shape.kv_heads}"
+    width, rest = divmod(shape.hidden_size, shape.heads)
+    if rest or width % 2:
+        yield (
+            "heads",
+            f"hidden_size {shape.hidden_size} is no {shape.heads} heads of an even width, as "
+            "rotation takes pairs",
+        )
 
 
 def _architecture(shape: Architecture) -> Iterator[tuple[str, str]]:
@@ -183,12 +239,39 @@ def _expert_groups(shape: Architecture) -> Iterator[tuple[str, str]]:
         )
 
 
+def _floors(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
+    if not isinstance(stage, Reject):
+        return
+    rewards = recipe.rewards if stage.rewards is None else stage.rewards
+    if not rewards:
+        yield "rewards", "a reject stage needs at least one reward, such as `{accuracy: 1.0}`"
+        return
+    for name in stage.keep.least:
+        if name not in rewards:
+            known = ", ".join(rewards) or "none"
+            yield "keep.least", f"no reward of this stage is called {name!r}; it has {known}"
+
+
+def _microbatches(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
+    if isinstance(stage, RewardModel) and stage.batch % min(stage.microbatch, stage.batch):
+        yield (
+            "microbatch",
+            f"{stage.batch} pairs a step are no whole number of microbatches of "
+            f"{stage.microbatch}; take a divisor of batch",
+        )
+
+
 RULES: tuple[Check, ...] = (
+    wrong_links,
+    _floors,
+    _microbatches,
     _room_for_prompt,
     _enough_groups,
     _paid,
+    process_faults,
     _something_held_out,
     _tunable,
+    _comparable,
     _best_is_known,
     _buildable,
 )

@@ -4,6 +4,7 @@ from pydantic import model_validator
 
 from grpo.recipe.base import Misplaced, Section, knob
 from grpo.recipe.paid import Paid
+from grpo.recipe.references import BASE, is_outside, no_such
 from grpo.recipe.sections import Data, Model, Prompt, Runtime, SamplerConfig, Track
 from grpo.recipe.stages import AnyStage
 
@@ -26,14 +27,14 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _stages_chain(self) -> "Recipe":
-        seen = {"base"}
+        seen = {BASE}
         for index, stage in enumerate(self.stages):
             if stage.name in seen:
-                taken = "what the recipe starts from" if stage.name == "base" else "another stage"
+                taken = "what the recipe starts from" if stage.name == BASE else "another stage"
                 raise Misplaced(("stages", index, "name"), f"{stage.name!r} is {taken}")
-            if stage.parent not in seen:
-                known = ", ".join(sorted(seen))
-                sentence = f"no earlier stage is called {stage.parent!r}; known here: {known}"
+            if stage.parent not in seen and not is_outside(stage.parent):
+                names = [one.name for one in self.stages]
+                sentence = no_such(stage.parent, stage.name, names, seen)
                 raise Misplaced(("stages", index, "parent"), sentence)
             seen.add(stage.name)
         if self.model is None and self.stages[0].kind != "pretrain":

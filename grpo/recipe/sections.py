@@ -122,6 +122,9 @@ class Objective(Section):
 
     loss: Literal["grpo", "dr_grpo", "dapo", "gspo", "cispo"] = knob("grpo", "the policy loss")
     scale: Literal["std", "none"] = knob("std", "divide advantages by the group's std (Bessel)")
+    process: str | None = knob(
+        None, "the reward whose steps have advantages of their own; none: outcomes alone"
+    )
     clip_low: float = knob(0.2, "the ratio is clipped below 1 - clip_low", ge=0)
     clip_high: float = knob(0.2, "and above 1 + clip_high (R1: 10)", ge=0)
     dual: float | None = knob(None, "cap on the ratio where the advantage is negative", gt=1)
@@ -188,6 +191,17 @@ class Architecture(Section):
     groups: int = knob(4, "groups of experts; routing is limited to `groups_per_token`", ge=1)
     groups_per_token: int = knob(2, "groups a token may choose in", ge=1)
     mtp_layers: int = knob(1, "multi-token-prediction depth", ge=0, le=1)
+    max_position: int = knob(1024, "longest sequence, tokens", ge=32)
+
+
+class Llama(Section):
+    """A dense Llama in small, such as R1's students are."""
+
+    hidden_size: int = knob(128, "model width", ge=8)
+    layers: int = knob(4, "decoder layers", ge=1)
+    heads: int = knob(4, "attention heads; vLLM on a CPU takes heads of 32, 64, 80, ...", ge=1)
+    kv_heads: int = knob(2, "heads of keys and values, shared by groups of the others", ge=1)
+    intermediate_size: int = knob(320, "width of the MLP", ge=8)
     max_position: int = knob(1024, "longest sequence, tokens", ge=32)
 
 

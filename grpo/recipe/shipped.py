@@ -1,4 +1,4 @@
-"""What ships with the package: recipes and the tiny base, found in a wheel and in a checkout alike.
+"""What ships with the package: recipes and tiny models, found in a wheel and in a checkout alike.
 
 In a wheel they lie inside `grpo/`; in a checkout in `recipes/` and `data/models/` beside it.
 """

@@ -9,12 +9,15 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from grpo.recipe.base import Section, knob
+from grpo.recipe.chain import Domain, Keeping, Preferences, Teacher
 from grpo.recipe.paid import Paid
+from grpo.recipe.references import BASE, NAME, bare, references
 from grpo.recipe.sections import (
     Architecture,
     Checkpoints,
     Conversations,
     Data,
+    Llama,
     Objective,
     Optimizer,
     Reference,
@@ -28,24 +31,42 @@ class Stage(Section):
 
     reads: ClassVar[tuple[str, ...]] = ("model", "data", "prompt", "sampler")
 
-    name: str = knob(..., "the stage's name, a folder of the run", pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    parent: str = knob("base", "where its weights come from: `base` or an earlier stage's name")
+    name: str = knob(..., "the stage's name, a folder of the run", pattern=NAME)
+    parent: str = knob(
+        BASE, "where its weights come from: `base`, an earlier stage, a folder, or RUN:STAGE"
+    )
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """The stages it hangs on, the one its weights come from first."""
-        return (self.parent,)
+        """What it hangs on: stages, `base`, and checkpoints from outside of the run.
+
+        Its weights come from the first.
+        """
+        named = (name for _, name in references(self.model_dump(mode="json")))
+        return tuple(dict.fromkeys((self.parent, *named, *map(bare, self._beside))))
+
+    @property
+    def _beside(self) -> tuple[str, ...]:
+        """What it hangs on without saying `stage:`."""
+        return ()
 
 
 class Pretrain(Stage):
-    """Make a small base from nothing: tokenizer, DeepSeek-V3 weights, balanced experts, MTP."""
+    """Make a small base from nothing: tokenizer, weights, balanced experts, MTP.
+
+    A DeepSeek-V3, or a dense Llama, which has neither experts nor MTP.
+    """
 
     reads: ClassVar[tuple[str, ...]] = ("data",)
 
     kind: Literal["pretrain"]
     architecture: Architecture = Architecture()
+    llama: Llama | None = knob(None, "a dense Llama; then `architecture` is unused")
+    tokenizer: str | None = knob(
+        None, "the folder or shipped model whose tokenizer it takes; none: one is trained"
+    )
     vocab_size: int = knob(
-        1024, "tokens in the byte-level BPE vocabulary, specials included", ge=300
+        1024, "tokens in the byte-level BPE that is trained, specials included", ge=300
     )
     documents: int = knob(..., "documents drawn from the generators; each is read once", ge=1)
     steps: int = knob(..., "optimizer steps", ge=1)
@@ -77,6 +98,7 @@ class Sft(Stage):
         0, "tokens of a row that conversations share, blind to each other; 0: a row each", ge=0
     )
     optimizer: Optimizer = Optimizer(lr=5e-5, schedule="cosine")
+    teacher: Teacher | None = knob(None, "a model to distil from; none: the completions alone")
     mtp_weight: float = knob(
         0.0, "lambda of the multi-token-prediction loss; 0: the layer is carried as it is", ge=0
     )
@@ -88,6 +110,10 @@ class Sft(Stage):
     evaluate_every: int = knob(0, "steps between looks at the held-out loss; 0: never", ge=0)
     checkpoint: Checkpoints = Checkpoints(every=50)
 
+    @property
+    def _beside(self) -> tuple[str, ...]:
+        return (self.teacher.path,) if self.teacher else ()
+
 
 class Rl(Stage):
     """Group relative policy optimisation of a checkpoint against rewards."""
@@ -97,6 +123,9 @@ class Rl(Stage):
     kind: Literal["rl"]
     data: Data | None = knob(None, "this stage's problems; none: the recipe's")
     rewards: dict[str, Paid] | None = knob(None, "this stage's rewards; none: the recipe's")
+    domains: dict[str, Domain] | None = knob(
+        None, "what pays by the problems' `domain` column; none: `rewards` for all"
+    )
     steps: int = knob(..., "rollouts, each followed by its updates", ge=1)
     prompts: int = knob(32, "problems a rollout (R1-Zero: 32)", ge=1)
     group_size: int = knob(16, "G, completions a problem (R1-Zero: 16)", ge=2)
@@ -115,16 +144,101 @@ class Rl(Stage):
     evaluate_problems: int = knob(128, "held-out problems in such a look", ge=1)
     checkpoint: Checkpoints = Checkpoints()
 
+    @property
+    def paid(self) -> dict[str, Paid] | None:
+        """Its own rewards, those of all its domains together; None: the recipe's."""
+        if self.domains is None:
+            return self.rewards
+        return {name: paid for one in self.domains.values() for name, paid in one.rewards.items()}
+
+
+class Reject(Stage):
+    """Rejection sampling: write down the best of many completions as conversations to learn from.
+
+    Its weights pass through unchanged; what it puts out is `data/NAME.jsonl`.
+    """
+
+    reads: ClassVar[tuple[str, ...]] = (*Stage.reads, "rewards")
+
+    kind: Literal["reject"]
+    data: Data | None = knob(None, "this stage's problems; none: the recipe's")
+    rewards: dict[str, Paid] | None = knob(None, "this stage's rewards; none: the recipe's")
+    problems: int = knob(..., "training problems sampled, the first in file order", ge=1)
+    samples: int = knob(16, "completions drawn a problem", ge=1)
+    sampling: Sampling = Sampling(temperature=1.0, max_tokens=1024)
+    keep: Keeping = Keeping()
+    beside: Conversations | None = knob(
+        None, "conversations put beside what was kept (R1: 200k that need no reasoning)"
+    )
+
+
+class RewardModel(Stage):
+    """Train a scalar head on a checkpoint to prefer what people preferred (Bradley-Terry)."""
+
+    reads: ClassVar[tuple[str, ...]] = ("model",)
+
+    kind: Literal["reward_model"]
+    data: Preferences = knob(..., "the preferences")
+    part: Literal["completion", "answer"] = knob(
+        "completion", "what it sees: all, or what follows the thought (R1: helpfulness)"
+    )
+    epochs: int = knob(1, "passes over the preferences (R1: 1)", ge=1)
+    batch: int = knob(256, "pairs a step (R1: 256)", ge=1)
+    microbatch: int = knob(16, "pairs in one forward and backward, dividing batch", ge=1)
+    max_length: int = knob(
+        4096, "tokens of a conversation it is shown, the last ones (R1: 8192)", ge=16
+    )
+    evaluate_pairs: int = knob(1000, "held-out pairs judged at the end, the first in order", ge=1)
+    optimizer: Optimizer = Optimizer(lr=6e-6)
+    checkpoint: Checkpoints = Checkpoints(every=50)
+
+
+class Distill(Stage):
+    """On-policy distillation: the reverse KL to a teacher on the student's own samples."""
+
+    kind: Literal["distill"]
+    teacher: str = knob(
+        ..., "a folder, `RUN:STAGE`, or `stage:NAME`; its tokenizer is the student's"
+    )
+    data: Data | None = knob(None, "this stage's problems; none: the recipe's")
+    steps: int = knob(..., "rollouts, each followed by its updates", ge=1)
+    prompts: int = knob(64, "problems a rollout", ge=1)
+    samples: int = knob(1, "completions a problem", ge=1)
+    minibatches: int = knob(1, "optimizer steps a rollout", ge=1)
+    tokens_per_microbatch: int = knob(8192, "padded tokens in one forward and backward", ge=16)
+    temperature: float = knob(1.0, "softens both distributions", gt=0)
+    sampling: Sampling = Sampling(max_tokens=1024)
+    optimizer: Optimizer = Optimizer(lr=1e-5)
+    evaluate_every: int = knob(0, "steps between looks at held-out problems; 0: never", ge=0)
+    evaluate_problems: int = knob(128, "held-out problems in such a look", ge=1)
+    checkpoint: Checkpoints = Checkpoints()
+
+    @property
+    def _beside(self) -> tuple[str, ...]:
+        return (self.teacher,)
+
 
 class Evaluate(Stage):
     """Score a checkpoint on held-out problems."""
 
     kind: Literal["evaluate"]
     data: Data | None = knob(None, "the problems; none: the recipe's held-out ones")
+    rewards: dict[str, Paid] | None = knob(
+        None, "rewards that look on, each reported by its mean; none: accuracy and format alone"
+    )
+    against: str | None = knob(
+        None, "an earlier evaluate stage on the same problems, to count wins over by each reward"
+    )
     problems: int = knob(1000, "held-out problems scored, the first in file order", ge=1)
     samples: int = knob(1, "k, samples a problem; the score is the mean over them", ge=1)
     sampling: Sampling = Sampling(temperature=0.6, top_p=0.95, max_tokens=1024)
     selection: Selection = Selection()
 
+    @property
+    def _beside(self) -> tuple[str, ...]:
+        return (self.against,) if self.against else ()
 
-AnyStage = Annotated[Pretrain | Sft | Rl | Evaluate, Field(discriminator="kind")]
+
+AnyStage = Annotated[
+    Pretrain | Sft | Rl | Reject | RewardModel | Distill | Evaluate, Field(discriminator="kind")
+]

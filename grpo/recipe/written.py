@@ -65,13 +65,14 @@ class Written:
             if path == ("stages",):
                 path = (*path, self._stage(steps.pop(0), source))
             elif any(get_origin(kind) is dict for kind in types_of(knob_at(path, self.tree))):
-                return (*path, *self._in_mapping(path, ".".join(steps)))
+                name = self._in_mapping(path, ".".join(steps))
+                path, steps = (*path, name), steps[name.count(".") + 1 :]
             else:
                 path = (*path, steps.pop(0))
         return path
 
-    def _in_mapping(self, path: KeyPath, key: str) -> KeyPath:
-        """A name of a free mapping, and the keys below it.
+    def _in_mapping(self, path: KeyPath, key: str) -> str:
+        """The name of a free mapping that `key` begins with; all of it where none is written.
 
         A custom reward's name has dots of its own: rewards.mine.py:brevity.target is a knob only
         where mine.py:brevity is written.
@@ -79,8 +80,8 @@ class Written:
         written = value_at(path, self.tree)
         for name in written if isinstance(written, dict) else ():
             if key.startswith(f"{name}."):
-                return (name, *key.removeprefix(f"{name}.").split("."))
-        return (key,)
+                return str(name)
+        return key
 
     def _stage(self, name: str, source: str) -> int:
         stages = self.tree.get("stages")

@@ -70,6 +70,12 @@ REWARDS = (
 )
 OTHERS = (
     Chart(
+        "Reward by domain",
+        "mean over the step's completions of the domain; two domains' scales are not one",
+        (("domains/*/reward", "*"),),
+        "zero",
+    ),
+    Chart(
         "Completion length",
         "tokens",
         (
@@ -86,7 +92,7 @@ OTHERS = (
         (("completions/clipped_ratio", "cut off"),),
         "share",
     ),
-    Chart("KL to the reference", "nats a token", (("kl", "KL"),), "zero"),
+    Chart("KL to the reference or teacher", "nats a token", (("kl", "KL"),), "zero"),
     Chart("Entropy", "nats a token", (("entropy", "entropy"),), "zero"),
     Chart(
         "Clip fractions",
@@ -110,6 +116,8 @@ OTHERS = (
         (
             ("loss", "loss"),
             ("eval_loss", "held out"),
+            ("nll", "hard labels"),
+            ("soft_loss", "soft labels"),
             ("mtp_loss", "multi-token prediction"),
         ),
     ),
@@ -144,4 +152,12 @@ OTHERS = (
     ),
     Chart("Time", "seconds a step", (("time/*", "*"),), "zero", stacked=True),
     Chart("Tokens", "seen so far", (("num_tokens", "tokens"),), "zero", line="exact"),
+    Chart(
+        "Compute",
+        "floating-point operations so far, drawing and scoring among them",
+        (("compute/flops_so_far", "FLOPs"),),
+        "zero",
+        line="exact",
+    ),
+    Chart("Compute a step", "floating-point operations", (("compute/flops", "FLOPs"),), "zero"),
 )

@@ -15,7 +15,16 @@ from rich.text import Text
 from grpo.eval.paired import Comparison
 from grpo.eval.rejudge import Rejudged
 from grpo.report.run_directory import evaluation_of
-from grpo.report.scores import Score, interval, percent, points, points_interval, read_score
+from grpo.report.scores import (
+    Score,
+    amount,
+    amount_interval,
+    is_share,
+    percent,
+    points,
+    points_interval,
+    read_score,
+)
 from grpo.report.tables import trend
 from grpo.report.terminal import ascii_text, before_after
 
@@ -31,17 +40,26 @@ def show_results(results: Mapping[str, Any], folder: Path, console: Console) -> 
         console.print(before_after([{"stage": "score", **evaluation_of(results)}]))
     else:
         console.print(_scores(benchmarks, console))
-    for text in _notes(results):
-        console.print(Text(text, style="yellow"), soft_wrap=True)
+    notes = Table.grid(padding=(0, 1))
+    notes.add_column(no_wrap=True, max_width=WIDEST_NAME + 1)
+    for name, text in _notes(results):
+        notes.add_row(Text(f"{_short(name)}:"), Text(text, style="yellow"))
+    if notes.row_count:
+        console.print(notes)
     console.print(Text(f"In brackets: 95% intervals. Result: {folder}"), soft_wrap=True)
 
 
-def _notes(results: Mapping[str, Any]) -> Iterator[str]:
+def _notes(results: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(what it is about, a sentence)."""
     for name, found in results["benchmarks"].items():
-        texts = (*found["warnings"], *found.get("notes", ()))
-        yield from (f"{name}: {text}" for text in texts)
+        yield from ((name, text) for text in (*found["warnings"], *found.get("notes", ())))
     if deviations := results.get("deviations"):
-        yield f"Not R1's protocol: {'; '.join(deviations)}"
+        yield "Not as R1", "; ".join(deviations)
+
+
+def _short(name: str) -> str:
+    """A generator's tasks without the generator, where there is no room for both."""
+    return name if len(name) <= WIDEST_NAME else name.partition(":")[2] or name
 
 
 def _scores(benchmarks: Mapping[str, Mapping[str, Any]], console: Console) -> Table:
@@ -49,11 +67,11 @@ def _scores(benchmarks: Mapping[str, Mapping[str, Any]], console: Console) -> Ta
     table = _table(console, "benchmark", *heads)
     table.collapse_padding = True
     for name, found in benchmarks.items():
-        table.add_row(name, *_cells(found))
+        table.add_row(_short(name), *_cells(found))
         for part, scores in found["by"].items():
             if part != "language" and len(scores) <= PARTS_SHOWN:
                 for label in scores:
-                    score = _with_interval(read_score(scores, label))
+                    score = _with_interval(read_score(scores, label), is_share(found))
                     table.add_row(Text(f"  {label}", style="dim"), "", score)
     return table
 
@@ -61,7 +79,7 @@ def _scores(benchmarks: Mapping[str, Mapping[str, Any]], console: Console) -> Ta
 def _cells(found: Mapping[str, Any]) -> Iterator[str]:
     k = str(found["k"])
     yield f"{found['questions']:,}x{k}"
-    yield _with_interval(read_score(found, "avg"))
+    yield _with_interval(read_score(found, "avg"), is_share(found))
     yield percent(read_score(found["pass"], k)).translate(ascii_text)
     yield percent(read_score(found["cons"], k)).translate(ascii_text)
     yield percent(read_score(found["scores"], "lenient")).translate(ascii_text)
@@ -69,17 +87,19 @@ def _cells(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"{found['unparseable']:.0%}"
 
 
-def _with_interval(score: Any) -> str:
-    between = interval(score)
-    text = f"{percent(score)} ({between})" if between else percent(score)
-    return text.translate(ascii_text)
+def _with_interval(score: Score | None, share: bool) -> str:
+    between, text = amount_interval(score, share), amount(score, share)
+    return (f"{text} ({between})" if between else text).translate(ascii_text)
 
 
 def rejudged_table(found: Sequence[Rejudged], console: Console) -> Table:
     """A line a benchmark: its score before and after, and how many samples went which way."""
     table = _table(console, "benchmark", "before", "after", "to right", "to wrong", "moved", "of")
     for one in found:
-        scores = (_with_interval(read_score(results, "avg")) for results in (one.old, one.new))
+        scores = (
+            _with_interval(read_score(results, "avg"), is_share(results))
+            for results in (one.old, one.new)
+        )
         counts = (one.gained, len(one.flips) - one.gained, one.moved, len(one.after))
         table.add_row(one.benchmark, *scores, *(f"{count:,}" for count in counts))
     return table

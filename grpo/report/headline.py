@@ -42,9 +42,13 @@ def caveats(run: RunDirectory) -> list[str]:
         f"The two evaluations differ in {key}: {before.get(key)} before, {after.get(key)} after."
         for key in unlike
     ]
-    notes += [note for name in run.stages if (note := _unfinished(run, name))]
-    notes += [f"Could not be read, and is left out: {what}." for what in run.unreadable]
-    return notes
+    return [*notes, *unfinished(run)]
+
+
+def unfinished(run: RunDirectory) -> list[str]:
+    """What is missing of the run: stages that have not run to their end, files that are broken."""
+    notes = [note for name in run.stages if (note := _unfinished(run, name))]
+    return [*notes, *(f"Could not be read, and is left out: {what}." for what in run.unreadable)]
 
 
 def steps_taken(run: RunDirectory, stage: str) -> int:

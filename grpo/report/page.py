@@ -14,8 +14,10 @@ from grpo.report.figures import stage_figures
 from grpo.report.headline import caveats, headline, steps_taken
 from grpo.report.run_directory import RunDirectory, read_run
 from grpo.report.scores import number
+from grpo.report.stage_makings import compute
+from grpo.report.stage_page import chain_of
 from grpo.report.tables import breakdowns, column_names, ends, score_rows
-from grpo.report.template import script, style, template, write_page
+from grpo.report.template import plain_script, script, style, template, write_page
 
 PAGE_BYTES = 5_500_000
 LEAST_DATA_BYTES = 500_000
@@ -38,20 +40,25 @@ def write_report(run_dir: Path) -> Path:
 def _parts(run: RunDirectory) -> dict[str, Any]:
     """Everything the template names but the completions."""
     before, after = ends(run.evaluations)
+    chain = chain_of(run)
     return {
         "run": run,
-        "headline": headline(run),
-        "caveats": caveats(run),
+        "chain": chain,
+        "headline": chain.headline if chain else headline(run),
+        "caveats": chain.caveats if chain else caveats(run),
         "facts": list(_facts(run)),
         "stages": [_stage(run, name, stage) for name, stage in run.stages.items()],
         "policies": column_names(run.evaluations),
         "rows": score_rows(before, after) if before else (),
         "breakdowns": breakdowns(before, after),
         "figures": list(stage_figures(run)),
-        "turns": turns(run.path, run.evaluations),
+        "turns": [] if chain else turns(run.path, run.evaluations),
         "answer_shown": ANSWER_SHOWN,
+        # Many stages have many charts: the first of each stand open.
+        "charts_first": 3 if chain else 1000,
         "style": style(),
         "script": script("report.js"),
+        "choose": plain_script("stages.js"),
     }
 
 
@@ -77,6 +84,7 @@ def _stage(run: RunDirectory, name: str, stage: Mapping[str, Any]) -> dict[str, 
         "parent": str(stage.get("parent") or ""),
         "steps": f"{steps:,}" if steps else "",
         "time": "" if seconds is None else duration(seconds),
+        "compute": compute(stage),
         "status": str(stage.get("status", "")),
     }
 

@@ -13,7 +13,7 @@ from grpo.report.scores import Score, read_score
 def curves(result: Result) -> Iterator[Figure]:
     """A figure for every benchmark with more than one sample a question."""
     for place, (name, found) in enumerate(result.benchmarks.items()):
-        if found["k"] > 1:
+        if found["k"] > 1 and found["pass"]:
             yield figure_of(f"k{place}", Chart(name, "", (), "share", line="marked"), _both(found))
 
 

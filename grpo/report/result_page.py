@@ -11,7 +11,7 @@ from grpo.eval.result import Result, read_result
 from grpo.report import result_words as words
 from grpo.report.result_curves import curves
 from grpo.report.result_samples import shown_samples
-from grpo.report.result_tables import heads, lines, parts
+from grpo.report.result_tables import heads, lines, parts, watched
 from grpo.report.template import script, style, template, write_page
 
 SAMPLES_BYTES = 5_000_000
@@ -36,6 +36,7 @@ def _parts(result: Result) -> dict[str, Any]:
         "heads": heads(result),
         "lines": lines(result),
         "parts": parts(result),
+        "watched": watched(result),
         "figures": list(curves(result)),
         "benchmarks": result.benchmarks,
         "tasks": result.plan["tasks"],

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from grpo.eval.result import Result
-from grpo.report.scores import NONE, Score, interval, number, percent, read_score
+from grpo.report.scores import (
+    NONE,
+    Score,
+    amount,
+    amount_interval,
+    is_share,
+    number,
+    read_score,
+)
+from grpo.report.text import short_name
 
 Found = Mapping[str, Any]
 """The results of one benchmark."""
@@ -81,15 +90,33 @@ def lines(result: Result) -> list[Line]:
     """A line a benchmark, its cells under `heads`."""
     every = result.benchmarks.values()
     return [
-        Line(name, asked(found), tuple(_cells(found, every)), read_score(found, "avg"))
+        Line(name, asked(found), tuple(_cells(found, every)), _bar(found))
         for name, found in result.benchmarks.items()
     ]
+
+
+def watched(result: Result) -> list[Line]:
+    """A line a benchmark and reward that looked on: mean, wins, without words, skipped, failed."""
+    return [
+        Line(short_name(reward), name, tuple(_watched(told)), None)
+        for name, found in result.benchmarks.items()
+        for reward, told in found.get("rewards", {}).items()
+    ]
+
+
+def _watched(told: Mapping[str, Any]) -> Iterator[Cell]:
+    yield cell(read_score(told, "mean"), told["share"])
+    yield from (cell(read_score(told, name)) for name in ("win", "without_words"))
+    yield from (Cell(f"{told[name]:.1%}") for name in ("skipped", "failed"))
 
 
 def parts(result: Result) -> list[Part]:
     """The breakdowns of every benchmark; one language alone, or none, is no breakdown."""
     return [
-        Part(f"{name} by {part}", tuple(_part_line(label, scores) for label in scores))
+        Part(
+            f"{name} by {part}",
+            tuple(_part_line(label, scores, is_share(found)) for label in scores),
+        )
         for name, found in result.benchmarks.items()
         for part, scores in found["by"].items()
     ]
@@ -100,14 +127,14 @@ def asked(found: Found) -> str:
     return f"{found['questions']:,} questions \N{MULTIPLICATION SIGN} {found['k']:,}"
 
 
-def cell(score: Score | None) -> Cell:
+def cell(score: Score | None, share: bool = True) -> Cell:
     """A score as text."""
-    return Cell(percent(score), interval(score))
+    return Cell(amount(score, share), amount_interval(score, share))
 
 
 def _cells(found: Found, every: Collection[Found]) -> Iterator[Cell]:
     k = str(found["k"])
-    yield cell(read_score(found, "avg"))
+    yield cell(read_score(found, "avg"), is_share(found))
     yield cell(read_score(found["pass"], k))
     yield cell(read_score(found["cons"], k))
     yield from (cell(read_score(found["scores"], name)) for name in _verdicts(every))
@@ -125,7 +152,13 @@ def _is_shown(key: str, every: Collection[Found]) -> bool:
     return key in ALWAYS_SHOWN or any(found[key] for found in every)
 
 
-def _part_line(label: str, scores: Mapping[str, Any]) -> Line:
+def _bar(found: Found) -> Score | None:
+    """The score where a bar from 0 to 100% can show it."""
+    return read_score(found, "avg") if is_share(found) else None
+
+
+def _part_line(label: str, scores: Mapping[str, Any], share: bool) -> Line:
     score = read_score(scores, label)
     count = number(scores[label].get("n_questions"))
-    return Line(label, "" if count is None else f"{count:,.0f}", (cell(score),), score)
+    note = "" if count is None else f"{count:,.0f}"
+    return Line(label, note, (cell(score, share),), score if share else None)

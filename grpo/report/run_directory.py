@@ -181,6 +181,7 @@ def evaluation_of(results: Mapping[str, Any]) -> Line:
         "mean_length": found.get("mean_tokens"),
         "truncated": found.get("truncated"),
         "by": found.get("by", {}),
+        "benchmarks": benchmarks,
     }
 
 

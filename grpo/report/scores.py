@@ -7,7 +7,7 @@ were drawn, and wrote the interval down.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 NONE = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -64,6 +64,30 @@ def difference(before: Score | None, after: Score | None) -> Score | None:
 def percent(score: Score | None) -> str:
     """`71.2%`, or a dash."""
     return NONE if score is None else f"{100 * score.mean:.1f}%"
+
+
+def is_share(benchmark: Mapping[str, Any]) -> bool:
+    """Whether the benchmark's score is a share; the mean of a reward need not be one."""
+    share: bool = benchmark.get("rewards", {}).get(benchmark["verdict"], {}).get("share", True)
+    return share
+
+
+def amount(score: Score | None, share: bool) -> str:
+    """A share in percent, any other mean with two decimals."""
+    return percent(score) if share or score is None else decimals(score.mean)
+
+
+def amount_interval(score: Score | None, share: bool) -> str:
+    """`amount`'s interval; empty when there is none."""
+    if share or score is None or score.low is None or score.high is None:
+        return interval(score)
+    return f"{decimals(score.low)} to {decimals(score.high)}"
+
+
+def decimals(value: float, sign: Literal["-", "+"] = "-") -> str:
+    """Two decimals, `+` before what is above zero if asked; what rounds to nothing has no sign."""
+    text = f"{value:{sign}.2f}"
+    return "0.00" if text in ("-0.00", "+0.00") else text.replace("-", MINUS)
 
 
 def interval(score: Score | None) -> str:

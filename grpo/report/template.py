@@ -40,6 +40,11 @@ def script(name: str) -> Markup:
     return Markup(_asset("browse.js") + _asset(name))
 
 
+def plain_script(name: str) -> Markup:
+    """The script `name` alone."""
+    return Markup(_asset(name))
+
+
 def write_page(page: jinja2.Template, parts: Mapping[str, Any], path: Path) -> Path:
     """Write the page to `path`, which is returned; the old one stands until this one is whole."""
     atomic_write(path, page.render(parts))

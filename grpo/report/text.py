@@ -4,6 +4,7 @@ import re
 
 from markupsafe import Markup, escape
 
+_SHORTER = {"language_consistency": "language"}
 TAGS = re.compile(r"(</?(?:think|answer)>)")
 
 
@@ -16,6 +17,17 @@ def shortened(text: str, limit: int) -> str:
         return text
     head, tail = limit - limit // 3, limit // 3
     return f"{text[:head]}\n[… {len(text) - head - tail:,} characters left out …]\n{text[-tail:]}"
+
+
+def short_name(reward: str) -> str:
+    """What tells a reward from others: its label behind an @, else the name of its function.
+
+    >>> short_name("reward_model@helpful"), short_name("grpo_data.world.manners:manners")
+    ('helpful', 'manners')
+    """
+    bare, _, label = reward.rpartition("@")
+    name = label if bare else re.split(r"[.:]", reward)[-1]
+    return _SHORTER.get(name, name)
 
 
 def marked(text: str) -> Markup:

@@ -1,12 +1,13 @@
 """Collecting groups: problems, prompts, completions, judgements."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
 from grpo.recipe.sections import Prompt, Sampling
+from grpo.rollout.step_ends import in_tokens
 from grpo.sampler import Sampler, request_seed
 from grpo.timing import Stopwatch
 from grpo.types import Completion, Group, Judgement, Request
@@ -17,17 +18,21 @@ from grpo_rewards.tags import opened_by
 from grpo_rewards.workers import Prompt as Asked
 from grpo_rewards.workers import Scorer
 
+UNJUDGED = Judgement(None, {}, {})
+
 
 @dataclass(frozen=True)
 class Collector:
     """What it takes to turn problems into judged groups.
 
-    `purpose` keeps the noise of one use (a stage's rollouts, its evaluations) from another's.
+    Without a `scorer` nothing is judged. `purpose` keeps the noise of one use (a stage's rollouts,
+    its evaluations) from another's.
     `max_steps` and `steps_per_epoch` (in rollouts) are what rewards are told of a training.
+    `weights` are those of the rewards that pay for each domain; None: the scorer's own for all.
     """
 
     sampler: Sampler
-    scorer: Scorer
+    scorer: Scorer | None
     tokenizer: PreTrainedTokenizerBase
     prompt: Prompt
     sampling: Sampling
@@ -37,6 +42,7 @@ class Collector:
     watch: Stopwatch
     max_steps: int = 0
     steps_per_epoch: float = math.inf
+    weights: Mapping[str, Mapping[str, float]] | None = None
 
     def collect(self, problems: Sequence[Problem], step: int) -> tuple[Group, ...]:
         """Draw and judge `group_size` completions of each problem.
@@ -71,6 +77,8 @@ class Collector:
         step: int,
     ) -> list[tuple[Judgement, ...]]:
         G = self.group_size
+        if self.scorer is None:
+            return [(UNJUDGED,) * G for _ in problems]
         asked = [self._asked(p, text) for p, (text, _) in zip(problems, prompts, strict=True)]
         drawn = [c for group in completions for c in group]
         verdicts = self.scorer.score(
@@ -79,9 +87,19 @@ class Collector:
             [row for problem in problems for row in [_columns(problem)] * G],
             token_ids=[c.token_ids for c in drawn],
             state=self._state(step),
+            weights=self._weights(problems),
         )
-        judged = [Judgement(v.reward, v.parts, v.outcomes, v.extra) for v in verdicts]
+        judged = [
+            Judgement(v.reward, v.parts, v.outcomes, v.extra, in_tokens(v.steps, c, self.tokenizer))
+            for v, c in zip(verdicts, drawn, strict=True)
+        ]
         return [tuple(judged[at : at + G]) for at in range(0, len(judged), G)]
+
+    def _weights(self, problems: Sequence[Problem]) -> list[Mapping[str, float]] | None:
+        """Each completion's, by its problem's domain."""
+        if self.weights is None:
+            return None
+        return [self.weights[p.domain] for p in problems for _ in range(self.group_size)]
 
     def _asked(self, problem: Problem, prompt: str) -> Asked:
         """The prompt as TRL hands it to rewards: chat messages, or the text where there is no chat.

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from grpo.checkpoint.atomic import atomic_write
-from grpo.types import Completion, Group, Judgement, Rollout
+from grpo.types import Completion, Group, Judgement, Rollout, Steps
 from grpo_data.problem import Problem
 
 # Log-probabilities are float64: the shortest type that gives back what a sampler handed us.
@@ -43,7 +43,7 @@ SCHEMA = pa.schema(
 )
 
 
-_EXTRA = "extra"
+_EXTRA, _STEPS = "extra", "steps"
 _METRICS = b"grpo.metrics"
 
 
@@ -51,18 +51,22 @@ def write_rollout(path: Path, rollout: Rollout, advantages: Sequence[Sequence[fl
     """Write `rollout` whole or not at all; `advantages` are [groups, G], for the reader's eye.
 
     Beside the columns of SCHEMA each reward has a `reward/NAME` and an `outcome/NAME` column, and
-    what rewards noted stands in `extra/NAME` columns (and, exactly, as JSON in `extra`).
+    what rewards noted stands in `extra/NAME` columns (and, exactly, as JSON in `extra`). Where a
+    reward scored steps, they are JSON in `steps`.
     """
     rows = list(_rows(rollout, advantages))
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     judgements = [judgement for group in rollout.groups for judgement in group.judgements]
-    for name in judgements[0].parts:
-        parts = [judgement.parts[name] for judgement in judgements]
+    for name in dict.fromkeys(name for judgement in judgements for name in judgement.parts):
+        parts = [judgement.parts.get(name) for judgement in judgements]
         outcomes = [judgement.outcomes.get(name) for judgement in judgements]
         table = table.append_column(f"reward/{name}", pa.array(parts, pa.float64()))
         table = table.append_column(f"outcome/{name}", pa.array(outcomes, pa.string()))
     for name, column in _extra_columns([judgement.extra for judgement in judgements]):
         table = table.append_column(name, column)
+    if any(judgement.steps for judgement in judgements):
+        steps = [json.dumps(dict(judgement.steps)) for judgement in judgements]
+        table = table.append_column(_STEPS, pa.array(steps, pa.string()))
     table = table.replace_schema_metadata({_METRICS: json.dumps(dict(rollout.metrics))})
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
@@ -71,8 +75,8 @@ def write_rollout(path: Path, rollout: Rollout, advantages: Sequence[Sequence[fl
 
 def read_rollout(path: Path) -> Rollout:
     """The rollout that was written at `path`."""
-    has_extra = _EXTRA in pq.read_schema(path).names
-    table = pq.read_table(path, columns=[*SCHEMA.names, *[_EXTRA][:has_extra]])
+    there = set(pq.read_schema(path).names)
+    table = pq.read_table(path, columns=[*SCHEMA.names, *sorted({_EXTRA, _STEPS} & there)])
     groups = [
         list(members) for _, members in groupby(table.to_pylist(), key=lambda row: row["group"])
     ]
@@ -140,7 +144,16 @@ def _group(rows: Sequence[dict[str, Any]]) -> Group:
             json.loads(row["parts"]),
             json.loads(row["outcomes"]),
             json.loads(row.get(_EXTRA, "{}")),
+            _steps(row.get(_STEPS, "{}")),
         )
         for row in rows
     )
     return Group(problem, first["prompt"], tuple(first["prompt_ids"]), completions, judgements)
+
+
+def _steps(plain: str) -> dict[str, Steps]:
+    """Steps out of JSON's lists."""
+    return {
+        name: tuple((place, score) for place, score in some)
+        for name, some in json.loads(plain).items()
+    }

@@ -50,7 +50,8 @@ class RolloutShelf:
 
     def _logged(self) -> dict[str, float]:
         """The mean of each metric the rewards logged, over all processes."""
-        mine = list(self._collector.scorer.take_metrics().items())
+        scorer = self._collector.scorer
+        mine = list(scorer.take_metrics().items()) if scorer else []
         everyone = gather_object(mine) if self._accelerator.num_processes > 1 else mine
         values: dict[str, list[float]] = {}
         for name, some in everyone:

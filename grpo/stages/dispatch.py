@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from grpo.errors import UserError
-from grpo.recipe.stages import AnyStage, Evaluate, Pretrain, Rl, Sft
+from grpo.recipe.stages import AnyStage, Distill, Evaluate, Pretrain, Reject, RewardModel, Rl, Sft
+from grpo.stages.distill import run_distill
 from grpo.stages.evaluate import run_evaluate
 from grpo.stages.pretrain import run_pretrain
+from grpo.stages.reject import run_reject
 from grpo.stages.rl import run_rl
 from grpo.stages.sft import run_sft
 from grpo.stages.workbench import Workbench
@@ -20,6 +22,15 @@ def run_stage(stage: AnyStage, bench: Workbench, parent: Path | None, goal: int)
         return run_sft(stage, bench, parent, goal)
     if isinstance(stage, Rl):
         return run_rl(stage, bench, parent, goal)
+    if isinstance(stage, Reject):
+        return run_reject(stage, bench, parent)
+    if isinstance(stage, Distill):
+        return run_distill(stage, bench, parent, goal)
+    if isinstance(stage, RewardModel):
+        # Here, as TRL takes a second to load.
+        from grpo.stages.reward_model import run_reward_model
+
+        return run_reward_model(stage, bench, parent, goal)
     assert isinstance(stage, Evaluate)
     if stage.selection.checkpoint == "best":
         parent = _best(stage, bench)
@@ -30,7 +41,7 @@ def run_stage(stage: AnyStage, bench: Workbench, parent: Path | None, goal: int)
 def _best(stage: Evaluate, bench: Workbench) -> Path:
     """The parent's checkpoint of the highest held-out score."""
     (trained,) = [s for s in bench.recipe.stages if s.name == stage.parent]
-    assert isinstance(trained, Sft | Rl), "the recipe's own check asks for an examined parent"
+    assert isinstance(trained, Sft | Rl | Distill), "the recipe's check asks for an examined parent"
     best = bench.run.checkpoints(trained.name, trained.checkpoint).best()
     if best is None:
         raise UserError(

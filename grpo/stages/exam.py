@@ -1,29 +1,33 @@
-"""Looks at held-out problems while a stage trains, always the same ones with the same noise."""
+"""Looks at held-out problems while a stage trains, always the same ones with the same noise.
+
+Problems without a right answer are left to the evaluate stages: what pays for them is learnt.
+"""
 
 from transformers import PreTrainedTokenizerBase
 
 from grpo.eval.answerer import LocalAnswerer
 from grpo.eval.examine import examine
 from grpo.eval.score import by_question, verdicts
-from grpo.recipe.stages import Rl
+from grpo.recipe.stages import Distill, Rl
 from grpo.sampler import Sampler
-from grpo.stages.evaluate import held_out
+from grpo.stages.posed import held_out, reasoned
 from grpo.stages.workbench import Workbench
 from grpo.timing import Stopwatch
 
 
 class Exam:
-    """`evaluate_problems` held-out problems, one sample each, every `evaluate_every` steps."""
+    """`evaluate_problems` held-out problems of reasoning, a sample each, every `evaluate_every`
+    steps."""
 
     def __init__(
         self,
-        stage: Rl,
+        stage: Rl | Distill,
         bench: Workbench,
         sampler: Sampler,
         tokenizer: PreTrainedTokenizerBase,
         watch: Stopwatch,
     ) -> None:
-        problems = bench.problems(stage.data)[1][: stage.evaluate_problems]
+        problems = reasoned(bench.problems(stage.data)[1])[: stage.evaluate_problems]
         self._every = stage.evaluate_every if problems else 0
         self._task = held_out(problems, bench.recipe.prompt, 1, f"{stage.name}/exam")
         self._watch, self._bench = watch, bench

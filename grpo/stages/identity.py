@@ -10,10 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from grpo.recipe.schema import Recipe
-from grpo.recipe.stages import AnyStage
+from grpo.recipe.sections import Data
+from grpo.recipe.shipped import shipped_model
+from grpo.recipe.stages import AnyStage, Evaluate, Pretrain, Reject, Rl
 
 FREE = {"name", "parent", "steps", "checkpoint"}
 _WEIGHTS = ("*.safetensors", "config.json", "tokenizer.json")
@@ -47,21 +50,64 @@ class Identity:
         return plain
 
 
-def identity(stage: AnyStage, recipe: Recipe, weights: Mapping[str, str]) -> Identity:
-    """The identity of `stage`; `weights` are the hashes of its parents' checkpoints by name."""
+def identity(
+    stage: AnyStage,
+    recipe: Recipe,
+    weights: Mapping[str, str],
+    written: Mapping[str, str] = MappingProxyType({}),
+) -> Identity:
+    """The identity of `stage`; `weights` are the hashes of its parents' checkpoints by name, and
+    `written` those of files that stages before it wrote."""
     read = json.loads(recipe.model_dump_json(include={"seed", *stage.reads}))
     own = json.loads(stage.model_dump_json(exclude=FREE))
     # What a stage brings itself goes before what the recipe lends to all.
-    lent = {name: value for name, value in read.items() if own.get(name) is None}
+    replaced = {"rewards"} if own.get("domains") is not None else set()
+    lent = {n: value for n, value in read.items() if own.get(n) is None and n not in replaced}
     brought = {name: value for name, value in own.items() if value is not None or name not in read}
-    data = getattr(stage, "data", None) or recipe.data
-    paths = (data.path, getattr(data, "held_out_path", None))
-    files = [Path(path) for path in paths if path]
+    gate = _compared_with(stage, recipe)
+    sources = [getattr(stage, "data", None) or recipe.data, getattr(stage, "beside", None), *gate]
+    named = [getattr(one, key, None) for one in sources for key in ("path", "held_out_path")]
+    files = [Path(path) for path in named if path]
     return Identity(
-        dict(_flat({**lent, **brought})),
+        dict(_flat({**lent, **brought, **_begun(stage), **_kept_out(gate)})),
         dict(weights),
-        {str(file): file_hash(file) for file in files if file.is_file()},
+        {
+            **{str(file): file_hash(file) for file in files if file.is_file()},
+            **_tokenizer(stage),
+            **written,
+        },
     )
+
+
+def _tokenizer(stage: AnyStage) -> dict[str, str]:
+    """The tokenizer that a pretrain stage takes, by its bytes alone, wherever it lies."""
+    if not isinstance(stage, Pretrain) or stage.tokenizer is None:
+        return {}
+    folder = shipped_model(stage.tokenizer) or Path(stage.tokenizer)
+    file = folder / "tokenizer.json"
+    return {"tokenizer": file_hash(file)} if file.is_file() else {}
+
+
+def _compared_with(stage: AnyStage, recipe: Recipe) -> list[Data]:
+    """The problems of evaluations that a reject stage keeps out of what it writes, where they are
+    not the recipe's own."""
+    if not isinstance(stage, Reject):
+        return []
+    evaluations = [other for other in recipe.stages if isinstance(other, Evaluate)]
+    return [evaluation.data for evaluation in evaluations if evaluation.data]
+
+
+def _kept_out(gate: list[Data]) -> dict[str, Any]:
+    return {"kept_out": [data.model_dump(mode="json") for data in gate]} if gate else {}
+
+
+def _begun(stage: AnyStage) -> dict[str, int]:
+    """The steps at which domains come: with more `steps` they come later, and what was done
+    already had other prompts."""
+    if not isinstance(stage, Rl) or stage.domains is None:
+        return {}
+    later = {name: domain for name, domain in stage.domains.items() if domain.after > 0}
+    return {f"domains.{name}.first_step": one.first(stage.steps) for name, one in later.items()}
 
 
 def weights_hash(folder: Path) -> str:

@@ -4,14 +4,16 @@ from pathlib import Path
 
 from grpo.checkpoint.weights import save_weights
 from grpo.errors import UserError
+from grpo.metrics import FLOPS
 from grpo.model.load import load_draft, load_model, load_tokenizer
 from grpo.objective import Stats, merge_stats
 from grpo.recipe.stages import Rl
-from grpo.rollout.statistics import token_count
+from grpo.rollout.statistics import token_count, token_counts
 from grpo.stages.lesson import Lesson, objective_of
 from grpo.stages.trained import Trained
 from grpo.stages.workbench import Workbench
 from grpo.train.distributed import global_means
+from grpo.train.flops import over_all
 from grpo.train.optim import learning_rate, set_learning_rate
 from grpo.train.policy import Policy, Reference
 from grpo.train.update import NotFinite, Update, update
@@ -39,16 +41,24 @@ class Learner(Trained):
         self.step = rollout.step + 1
         self.tokens += token_count(rollout)
         metrics = {"num_tokens": float(self.tokens), "num_updates": 0.0}
-        if lesson is None:
-            return metrics
+        if lesson is not None:
+            metrics |= self._learn(rollout, lesson)
+        return metrics | {FLOPS: self._flops(rollout)}
+
+    def _learn(self, rollout: Rollout, lesson: Lesson) -> dict[str, float]:
         minibatches = lesson.minibatches * self._stage.epochs
         done = [self._update(rollout, lesson, n, rows) for n, rows in enumerate(minibatches)]
         gamma = self._stage.bias_speed if self._stage.router_bias == "update" else 0.0
         violation = self.policy.settle_load(gamma)
-        if violation is not None:
-            metrics["moe/max_vio"] = violation
+        metrics = {} if violation is None else {"moe/max_vio": violation}
         metrics["num_updates"] = float(len(done))
         return metrics | lesson.metrics | self._summary(done)
+
+    def _flops(self, rollout: Rollout) -> float:
+        """FLOPs since the last step: drawing, the gate, scoring, the updates."""
+        spent = self.policy.spent() + (self.reference.spent() if self.reference else 0)
+        drawing = self.policy.cost.forward(token_counts(rollout))
+        return over_all(self.bench.accelerator, spent) + drawing
 
     def refresh_reference(self) -> None:
         """Replace the reference by the policy where the recipe says so."""

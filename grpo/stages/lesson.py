@@ -1,7 +1,8 @@
 """What a rollout teaches: its live completions with advantages, old and reference log-probs.
 
-Groups of equal reward teach nothing and never reach the model; they still count in the
-denominators, so that skipping them does not raise what the others weigh.
+Groups of equal reward (and of equal steps, where these count) teach nothing and never reach the
+model; they still count in the denominators, so that skipping them does not raise what the others
+weigh.
 """
 
 # P = groups, G = completions a group, B = this process's completions, T = completion tokens
@@ -20,8 +21,10 @@ from grpo.objective import (
     importance_weights,
     kl_shaped_rewards,
 )
+from grpo.recipe.schema import Recipe
 from grpo.recipe.stages import Rl
 from grpo.rollout.rewards import rewards_PG
+from grpo.stages.process import Process
 from grpo.train.batches import padded
 from grpo.train.distributed import Share
 from grpo.train.policy import Policy, Reference, score
@@ -61,16 +64,20 @@ def objective_of(stage: Rl) -> GrpoObjective:
 class Teacher:
     """Turns rollouts into lessons for a policy."""
 
-    def __init__(self, stage: Rl, policy: Policy, reference: Reference | None, seed: int) -> None:
-        self._stage, self._policy, self._reference, self._seed = stage, policy, reference, seed
+    def __init__(
+        self, stage: Rl, policy: Policy, reference: Reference | None, recipe: Recipe
+    ) -> None:
+        self._stage, self._policy, self._reference = stage, policy, reference
+        self._seed, process = recipe.seed, stage.objective.process
+        self._process = Process(process, stage, recipe) if process else None
 
     def lesson(self, rollout: Rollout) -> Lesson | None:
         """The rollout's lesson, or None where every group is dead."""
         completions = [c for group in rollout.groups for c in group.completions]
         prompts = [group.prompt_ids for group in rollout.groups for _ in group.completions]
         rewards = self._rewards_PG(rollout, prompts, completions)
-        advantages_B = group_advantages(rewards, scale=self._stage.objective.scale).flatten()
-        live = (~dead_groups(rewards)).repeat_interleave(rewards.shape[1]).nonzero().flatten()
+        advantages_B, live_P = self._advantages(rollout, rewards)
+        live = live_P.repeat_interleave(rewards.shape[1]).nonzero().flatten()
         if not len(live):
             return None
         split = self._split(live.tolist(), rollout.step)
@@ -82,6 +89,15 @@ class Teacher:
             sequences, counted_B, [completions[i] for i in rows], advantages_B[rows], completions
         )
         return Lesson(sequences, batch, _ranges(ends), metrics)
+
+    def _advantages(self, rollout: Rollout, rewards: Tensor) -> tuple[Tensor, Tensor]:
+        """[B], or [B, T] where steps have their own, and which groups are live, [P]."""
+        advantages_B = group_advantages(rewards, scale=self._stage.objective.scale).flatten()
+        live_P = ~dead_groups(rewards)
+        if self._process is None:
+            return advantages_B, live_P
+        advantages_BT = advantages_B.unsqueeze(1) + self._process.advantages_BT(rollout)
+        return advantages_BT, live_P | self._process.live_P(rollout)
 
     def _split(self, live: list[int], step: int) -> list[Share]:
         """The live rows dealt to minibatches at random, this process's share of each."""
@@ -122,6 +138,8 @@ class Teacher:
             total_tokens=sum(len(c.token_ids) for c in everything) / minibatches,
         )
         reference_BT = self._reference and self._score(self._reference.module, sequences)
+        if advantages_B.dim() == 2:
+            advantages_B = advantages_B[:, : mask_BT.shape[1]]
         return PolicyBatch(
             mask_BT, weights_BT, old_BT, advantages_B, reference_BT, correction_BT
         ), metrics
@@ -130,7 +148,7 @@ class Teacher:
         self, rollout: Rollout, prompts: list[tuple[int, ...]], completions: list[Completion]
     ) -> Tensor:
         """The rewards, with the KL taken off them where the recipe puts it there."""
-        rewards = rewards_PG(rollout)
+        rewards = self._process.outcomes_PG(rollout) if self._process else rewards_PG(rollout)
         if self._reference is None or self._stage.objective.kl_in == "loss":
             return rewards
         sequences = Sequences(prompts, [c.token_ids for c in completions])

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from types import TracebackType
 
+from grpo.metrics import FLOPS, FLOPS_SO_FAR
 from grpo.progress import Progress
-from grpo.recipe.stages import Pretrain, Rl, Sft
+from grpo.recipe.stages import Distill, Pretrain, RewardModel, Rl, Sft
 from grpo.stages.workbench import Workbench
 from grpo.track import Trackers
 
@@ -13,7 +14,8 @@ from grpo.track import Trackers
 class Logbook:
     """Writes each step's metrics to all of them; only the first process writes.
 
-    `shown` maps a metric to the short name it has in the terminal.
+    `SHOWN` maps a metric to the short name it has in the terminal. What the stage has computed so
+    far is the sum of its lines, so that a step done again after a kill counts once.
     """
 
     SHOWN: Mapping[str, str] = {
@@ -24,13 +26,21 @@ class Logbook:
         "completions/mean_length": "length",
         "loss": "loss",
         "eval_loss": "held-out loss",
+        "kl": "kl",
+        "accuracy": "accuracy",
+        "margin": "margin",
     }
 
     def __init__(
-        self, stage: Pretrain | Sft | Rl, bench: Workbench, start: int, total: int
+        self,
+        stage: Pretrain | Sft | Rl | RewardModel | Distill,
+        bench: Workbench,
+        start: int,
+        total: int,
     ) -> None:
         self._stage, self._main = stage.name, bench.accelerator.is_main_process
         self._metrics = bench.run.metrics
+        self._flops = self._metrics.total(stage.name, FLOPS)
         self._open = ExitStack()
         self._progress = Progress(stage.name, start, total) if self._main else None
         track = bench.recipe.track
@@ -56,6 +66,9 @@ class Logbook:
         """Log the metrics of `step`."""
         if not self._progress:
             return
+        if FLOPS in metrics:
+            self._flops += metrics[FLOPS]
+            metrics = {**metrics, FLOPS_SO_FAR: self._flops}
         self._metrics.append(self._stage, step, metrics)
         self._trackers.log(metrics, step)
         self._progress.advance(

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from grpo.checkpoint.store import CheckpointStore
 from grpo.errors import UserError
+from grpo.model.load import base_folder
 from grpo.recipe.near import did_you_mean
+from grpo.recipe.sections import Model
 from grpo.stages.run_directory import RunDirectory
 
 
@@ -27,3 +29,9 @@ def named_checkpoint(name: str) -> str:
     if "checkpoint" not in stages[stage]:
         raise UserError(f"stage {stage!r} of {root} has no checkpoint yet; go on with its run")
     return str(run.placed(stages[stage]["checkpoint"]))
+
+
+def outside(name: str) -> Path:
+    """The folder of a parent or teacher that no stage of the run made: a folder's own path,
+    RUN:STAGE, a shipped model or one of the hub. Raises UserError where there is none."""
+    return base_folder(Model(path=named_checkpoint(name)))

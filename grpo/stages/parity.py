@@ -1,11 +1,10 @@
 """The parity gate in a stage: fresh completions, scored by the trainer before it learns."""
 
 from grpo.recipe.sections import Sampling
-from grpo.recipe.stages import Rl
+from grpo.recipe.stages import Distill, Rl
 from grpo.sampler import Sampler, parity_gate, request_seed
-from grpo.stages.learner import Learner
 from grpo.stages.workbench import Workbench
-from grpo.train.policy import score
+from grpo.train.policy import Policy, score
 from grpo.train.sequences import Sequences
 from grpo.types import Completion, Request, Rollout
 
@@ -21,8 +20,10 @@ class ParityCheck:
     full besides, since the trainer's log-probabilities know no truncation.
     """
 
-    def __init__(self, stage: Rl, bench: Workbench, learner: Learner, sampler: Sampler) -> None:
-        self._stage, self._bench, self._learner, self._sampler = stage, bench, learner, sampler
+    def __init__(
+        self, stage: Rl | Distill, bench: Workbench, policy: Policy, sampler: Sampler
+    ) -> None:
+        self._stage, self._bench, self._policy, self._sampler = stage, bench, policy, sampler
         self._knobs = bench.recipe.sampler.parity
         self._dtype = max(bench.model.dtype, sampler.dtype, key=DTYPES.index)
 
@@ -32,7 +33,7 @@ class ParityCheck:
         prompts = [group.prompt_ids for group in groups]
         completions = self._fresh(rollout, prompts)
         logprobs_BT = score(
-            self._learner.policy.module,
+            self._policy.module,
             Sequences(prompts, [c.token_ids for c in completions]),
             temperature=self._stage.sampling.temperature,
             budget=self._stage.tokens_per_microbatch,

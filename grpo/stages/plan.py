@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from grpo.errors import UserError
+from grpo.eval.result import SAMPLES
 from grpo.model.load import base_folder
+from grpo.recipe.linked import CONVERSATIONS, wanted_at
+from grpo.recipe.references import BASE, STAGE, references
 from grpo.recipe.schema import Recipe
 from grpo.recipe.stages import AnyStage
-from grpo.stages.identity import Identity, identity, weights_hash
+from grpo.stages.identity import Identity, file_hash, identity, weights_hash
+from grpo.stages.named import outside
 from grpo.stages.run_directory import RunDirectory
 from grpo.stages.work import Work
-
-BASE = "base"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,9 @@ class Plan:
             if name is not None and name not in names:
                 raise UserError(f"the recipe has no stage {name!r}; it has {', '.join(names)}")
         self._base = base_folder(recipe.model) if recipe.model else None
+        # All of them now: one that is not there is said before anything is trained.
+        parents = {name: None for stage in recipe.stages for name in stage.parents}
+        self._outside = {name: outside(name) for name in parents if name not in (BASE, *names)}
 
     def begin(self) -> None:
         """Note the base, and mark what was asked to begin anew; for one process to call.
@@ -73,7 +78,8 @@ class Plan:
             return None
         manifest = self._run.manifest()
         before = manifest["stages"].get(stage.name, {})
-        now = identity(stage, self._recipe, self._weights(stage, manifest))
+        weights = self._weights(stage, manifest)
+        now = identity(stage, self._recipe, weights, self._written(stage))
         planned, most = steps(stage), self._asked.max_steps
         reasons = _why_anew(planned, before, now, self._asked)
         goal = planned if most is None else min(planned, most)
@@ -84,12 +90,35 @@ class Plan:
     def _weights(self, stage: AnyStage, manifest: Mapping[str, Any]) -> dict[str, str]:
         entries = {BASE: manifest.get(BASE, {}), **manifest["stages"]}
         for name in stage.parents:
-            if name != BASE and entries.get(name, {}).get("status") != "done":
+            is_made = name != BASE and name not in self._outside
+            if is_made and entries.get(name, {}).get("status") != "done":
                 raise UserError(
                     f"stage {stage.name!r} hangs on {name!r}, which is not done; leave --only out, "
                     f"or give --only {name} first"
                 )
-        return {name: entries[name]["sha256"] for name in stage.parents}
+        return {
+            name: weights_hash(self._outside[name])
+            if name in self._outside
+            else entries[name]["sha256"]
+            for name in stage.parents
+        }
+
+    def _written(self, stage: AnyStage) -> dict[str, str]:
+        """The hash of each file of an earlier stage that this one reads."""
+        against = getattr(stage, "against", None)
+        samples = [self._run.evaluation(against) / SAMPLES] if against else []
+        read = {f"the samples of {against}": file_hash(file) for file in samples}
+        return read | {
+            STAGE + name: self._conversations_hash(name)
+            for at, name in references(stage.model_dump(mode="json"))
+            if wanted_at(stage, at) == CONVERSATIONS
+        }
+
+    def _conversations_hash(self, stage: str) -> str:
+        file = self._run.conversations(stage)
+        if not file.is_file():
+            raise UserError(f"{file} is gone; give --from {stage} to write it again")
+        return file_hash(file)
 
     def _checkpoint(self, stage: AnyStage, manifest: Mapping[str, Any]) -> Path | None:
         if not stage.parents:
@@ -97,6 +126,8 @@ class Plan:
         first = stage.parents[0]
         if first == BASE:
             return self._base
+        if first in self._outside:
+            return self._outside[first]
         return self._run.placed(manifest["stages"][first]["checkpoint"])
 
     def _note_base(self, base: Path, noted: Mapping[str, Any]) -> None:

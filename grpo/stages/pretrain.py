@@ -1,4 +1,4 @@
-"""Pretraining of a tiny DeepSeek-V3 from nothing: next token, the token after, balanced experts.
+"""Pretraining of a tiny model from nothing: next token, the token after, balanced experts.
 
 Every document is read once. There is no dropout and no packing: a row is one document.
 """
@@ -9,12 +9,14 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import DeepseekV3Config
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from grpo.checkpoint.signals import StopRequest
 from grpo.errors import Stopped, UserError
+from grpo.metrics import FLOPS
 from grpo.model.balance import RouterWatch, max_violation, move_biases
 from grpo.model.deepseek import build_config, build_model
+from grpo.model.llama import build_llama
 from grpo.model.load import load_draft, load_model, load_tokenizer
 from grpo.model.mtp import MtpLayer
 from grpo.model.names import checkpoint_tensors
@@ -22,12 +24,14 @@ from grpo.model.tokenizer import train_tokenizer
 from grpo.recipe.stages import Pretrain
 from grpo.stages.corpus import TOKENIZER_DOCUMENTS, batches, document_texts, encode
 from grpo.stages.logbook import Logbook
+from grpo.stages.named import outside
 from grpo.stages.trained import Trained
 from grpo.stages.workbench import Workbench
 from grpo.timing import Stopwatch
 from grpo.train.batches import padded
+from grpo.train.flops import WITH_BACKWARD, ForwardCost
 from grpo.train.optim import build_optimizer, learning_rate, set_learning_rate
-from grpo_data.world.corpus import documents
+from grpo_data.world.corpus import Document, documents
 
 
 def run_pretrain(stage: Pretrain, bench: Workbench, last_step: int) -> Path:
@@ -64,16 +68,19 @@ class Pretraining(Trained):
             self.mtp = load_draft(self.model, self.checkpoint)
         else:
             torch.manual_seed(seed)
-            texts = document_texts(corpus[:TOKENIZER_DOCUMENTS])
-            self.tokenizer = train_tokenizer(texts, stage.vocab_size)
-            self.model = build_model(self._config())
-            self.mtp = MtpLayer(self.model) if stage.architecture.mtp_layers else None
+            self.tokenizer = self._new_tokenizer(corpus)
+            self.model = self._new_model()
+            has_mtp = stage.llama is None and stage.architecture.mtp_layers
+            self.mtp = MtpLayer(self.model) if has_mtp else None
         modules = [self.model, *([self.mtp] if self.mtp else [])]
         self._parameters = list(chain.from_iterable(m.parameters() for m in modules))
         for parameter in self._parameters:
             parameter.requires_grad_(True)
         self._optimizer = build_optimizer(self._parameters, stage.optimizer)
         self._watch = RouterWatch(*modules, with_balance=True)
+        self._cost = ForwardCost.of(self.model)
+        if self.mtp is not None:
+            self._cost += ForwardCost.of_draft(self.mtp, self.model)
         self._documents = encode(self.tokenizer, corpus)
         lengths = [len(ids) for ids in self._documents]
         self._batches = batches(lengths, steps=stage.steps, budget=stage.tokens_per_step, seed=seed)
@@ -97,10 +104,10 @@ class Pretraining(Trained):
         self.tokens += int(real_BT.sum())
         self.step += 1
         return {name: value.item() for name, value in metrics.items()} | {
-            "balance_loss": float(torch.as_tensor(self._watch.balance).detach()),
-            "max_vio": self._settle_load(),
+            **self._settle_load(),
             "learning_rate": self._optimizer.param_groups[0]["lr"],
             "num_tokens": float(self.tokens),
+            FLOPS: float(WITH_BACKWARD * self._cost.forward(map(len, rows))),
         }
 
     def save(self) -> None:
@@ -127,19 +134,31 @@ class Pretraining(Trained):
         self._optimizer.zero_grad()
         return norm
 
-    def _settle_load(self) -> float:
+    def _settle_load(self) -> dict[str, float]:
+        """Move the router biases; how even the load was. Nothing for a dense model."""
+        if not self._watch.routers:
+            return {}
         still = self.step > (1.0 - self._stage.bias_still) * self._stage.steps
         move_biases(self._watch, 0.0 if still else self._stage.bias_speed)
         violation = max_violation(self._watch.load_LE)
         self._watch.reset()
-        return violation
+        balance = float(torch.as_tensor(self._watch.balance).detach())
+        return {"balance_loss": balance, "max_vio": violation}
 
-    def _config(self) -> DeepseekV3Config:
-        config = build_config(
-            self._stage.architecture,
-            vocab_size=len(self.tokenizer),
-            end=self.tokenizer.eos_token_id,
-            pad=self.tokenizer.pad_token_id,
-        )
+    def _new_tokenizer(self, corpus: list[Document]) -> PreTrainedTokenizerBase:
+        if self._stage.tokenizer is not None:
+            return load_tokenizer(self.bench.model, outside(self._stage.tokenizer))
+        texts = document_texts(corpus[:TOKENIZER_DOCUMENTS])
+        return train_tokenizer(texts, self._stage.vocab_size)
+
+    def _new_model(self) -> PreTrainedModel:
+        tokens = {
+            "vocab_size": len(self.tokenizer),
+            "end": self.tokenizer.eos_token_id,
+            "pad": self.tokenizer.pad_token_id,
+        }
+        if self._stage.llama is not None:
+            return build_llama(self._stage.llama, **tokens)
+        config = build_config(self._stage.architecture, **tokens)
         config.architectures = ["DeepseekV3ForCausalLM"]
-        return config
+        return build_model(config)

@@ -11,7 +11,7 @@ from grpo.checkpoint.signals import StopRequest
 from grpo.errors import Stopped
 from grpo.recipe.stages import Rl
 from grpo.rollout.shelf import RolloutShelf
-from grpo.rollout.statistics import rollout_metrics
+from grpo.rollout.statistics import domain_metrics, rollout_metrics
 from grpo.stages.exam import Exam
 from grpo.stages.learner import Learner
 from grpo.stages.lesson import Teacher
@@ -19,7 +19,6 @@ from grpo.stages.logbook import Logbook
 from grpo.stages.parity import ParityCheck
 from grpo.stages.workbench import Workbench
 from grpo.timing import Stopwatch
-from grpo_data.mixture import Stream
 
 
 def run_rl(stage: Rl, bench: Workbench, parent: Path, last_step: int) -> Path:
@@ -30,18 +29,18 @@ def run_rl(stage: Rl, bench: Workbench, parent: Path, last_step: int) -> Path:
     watch = Stopwatch()
     learner = Learner(stage, bench, parent)
     sampler = bench.sampler(learner.checkpoint)
-    problems = Stream(bench.training_problems(stage), bench.recipe.seed)
+    problems = bench.order(stage)
     collector = bench.collector(stage, sampler, learner.tokenizer, watch)
     rollouts = RolloutShelf(
         bench.run.rollouts(stage.name), collector, bench.accelerator, stage.objective.scale
     )
-    parity = ParityCheck(stage, bench, learner, sampler)
-    teacher = Teacher(stage, learner.policy, learner.reference, bench.recipe.seed)
+    parity = ParityCheck(stage, bench, learner.policy, sampler)
+    teacher = Teacher(stage, learner.policy, learner.reference, bench.recipe)
     exam = Exam(stage, bench, sampler, learner.tokenizer, watch)
     with Logbook(stage, bench, learner.step, last_step) as logbook, StopRequest() as stop:
         for step in range(learner.step, last_step):
             rollout = rollouts.take(step, partial(problems.batch, step, stage.prompts))
-            metrics = rollout_metrics(rollout)
+            metrics = rollout_metrics(rollout) | domain_metrics(rollout, stage.domains or ())
             with watch("logprobs"):
                 metrics |= parity.check(rollout)
                 lesson = teacher.lesson(rollout)

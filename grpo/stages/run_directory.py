@@ -7,6 +7,7 @@ from typing import Any
 
 from grpo.checkpoint.atomic import atomic_write
 from grpo.checkpoint.store import CheckpointStore
+from grpo.eval.result import GENERAL, estimates
 from grpo.metrics import MetricsFile
 from grpo.recipe.sections import Checkpoints
 
@@ -33,9 +34,18 @@ class RunDirectory:
         """A stage's checkpoints."""
         return CheckpointStore(self.root / "checkpoints" / stage, knobs.keep_last, knobs.keep_best)
 
+    def conversations(self, stage: str) -> Path:
+        """The file of conversations that a reject stage writes."""
+        return self.root / "data" / f"{stage}.jsonl"
+
     def evaluation(self, stage: str) -> Path:
         """The folder of an evaluation: its results and every sample."""
         return self.root / "evaluations" / stage
+
+    def pairs(self, stage: str) -> tuple[Path, Path]:
+        """What held-out pairs came to under a stage's reward model, and the scores of each."""
+        folder = self.evaluation(stage)
+        return folder / "preferences.json", folder / "pairs.jsonl"
 
     def overlap(self, stage: str | None) -> Path:
         """What the gate found between the recipe's problems, or a `stage`'s own, and benchmarks."""
@@ -100,11 +110,21 @@ class RunDirectory:
                 file.unlink()
 
     def scores(self, stage: str) -> dict[str, float]:
-        """The means an evaluation came to."""
+        """The means an evaluation came to: verdicts, rewards that looked on (`NAME`), and how
+        often they preferred it (`NAME/win`); of problems without a right answer as `general/...`.
+        Of a reward model, how often it prefers the better of two, and by how much.
+        """
+        preferred, _ = self.pairs(stage)
+        if preferred.is_file():
+            told = json.loads(preferred.read_text())
+            return {"accuracy": told["accuracy"]["value"], "margin": told["margin"]}
         results = json.loads((self.evaluation(stage) / "results.json").read_text())
-        (found,) = results["benchmarks"].values()
-        scores = {found["verdict"]: found["avg"], **found["scores"]}
-        return {name: score["value"] for name, score in scores.items()}
+        found = {
+            name if benchmark != GENERAL else f"{GENERAL}/{name}": score["value"]
+            for benchmark, told in results["benchmarks"].items()
+            for name, score in estimates(told).items()
+        }
+        return {name: value for name, value in found.items() if value is not None}
 
     def _write(self, manifest: dict[str, Any]) -> None:
         atomic_write(self._manifest, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")

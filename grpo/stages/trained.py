@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from grpo.checkpoint.state import rng_state, set_rng_state
 from grpo.checkpoint.trainer import TrainerState, load_trainer, save_trainer
 from grpo.checkpoint.weights import save_weights
-from grpo.recipe.stages import Pretrain, Rl, Sft
+from grpo.recipe.stages import Distill, Pretrain, RewardModel, Rl, Sft
 from grpo.stages.workbench import Workbench
 
 
@@ -23,7 +23,9 @@ class Trained:
 
     tokenizer: PreTrainedTokenizerBase
 
-    def __init__(self, stage: Pretrain | Rl | Sft, bench: Workbench, parent: Path) -> None:
+    def __init__(
+        self, stage: Pretrain | Sft | Rl | RewardModel | Distill, bench: Workbench, parent: Path
+    ) -> None:
         self.bench, self._name, self._every = bench, stage.name, stage.checkpoint.every
         self._store = bench.run.checkpoints(stage.name, stage.checkpoint)
         self.saved = self._store.latest()
@@ -57,9 +59,10 @@ class Trained:
         what else belongs to it into its folder."""
         state = {"step": self.step, "tokens": self.tokens}
         trainer = TrainerState(state, optimizer.state_dict(), rng_state())
+        generation = getattr(model, "generation_config", None)  # a reward model has none
 
         def write(folder: Path) -> None:
-            save_weights(folder, weights, model.config, self.tokenizer, model.generation_config)
+            save_weights(folder, weights, model.config, self.tokenizer, generation)
             save_trainer(folder / "trainer", trainer)
             beside(folder)
 

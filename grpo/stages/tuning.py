@@ -5,16 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grpo.errors import UserError
+from grpo.metrics import FLOPS
 from grpo.model.load import load_draft, load_model, load_tokenizer
+from grpo.model.vocabulary import check_vocabulary
 from grpo.objective import ObjectiveBatch, SftObjective, Stat
 from grpo.recipe.stages import Sft
 from grpo.stages.trained import Trained
 from grpo.stages.workbench import Workbench
 from grpo.train.distributed import Share, global_means
+from grpo.train.flops import over_all
 from grpo.train.optim import learning_rate, set_learning_rate
 from grpo.train.policy import Policy, score
 from grpo.train.sequences import Sequences
 from grpo.train.side import SideLosses
+from grpo.train.teacher import Teacher
 from grpo.train.update import NotFinite, Update, update
 from grpo_data.conversations import Conversation
 from grpo_data.transcript import transcribe
@@ -26,7 +30,8 @@ Transcript = tuple[Sequence[int], Sequence[int]]
 class Tuning(Trained):
     """The policy of an sft stage. `step` counts optimizer steps.
 
-    Raises UserError where an MTP loss is asked for and the model has no such layer.
+    Raises UserError where an MTP loss is asked for and the model has no such layer, and where the
+    teacher has another vocabulary.
     """
 
     def __init__(self, stage: Sft, bench: Workbench, parent: Path) -> None:
@@ -43,6 +48,8 @@ class Tuning(Trained):
             )
         side = SideLosses(stage.mtp_weight, stage.balance)
         self.policy = Policy(model, bench.accelerator, stage.optimizer, mtp, side)
+        self._teacher = self._open_teacher()
+        self._objective = SftObjective(1.0 - stage.teacher.weight if stage.teacher else 1.0)
         self.go_on(self.policy.optimizer)
 
     def transcribe(self, conversations: Sequence[Conversation]) -> list[Transcript]:
@@ -79,12 +86,13 @@ class Tuning(Trained):
         self.tokens += sum(len(prompt) + len(completion) for prompt, completion in batch)
         means = global_means(self.bench.accelerator, done.stats)
         metrics = {
-            "loss": means.pop("nll"),
+            **self._losses(means),
             **means,
             "grad_norm": done.grad_norm,
             "learning_rate": self.policy.optimizer.param_groups[0]["lr"],
             "num_tokens": float(self.tokens),
             "epoch": self.step * stage.batch / self._rows,
+            FLOPS: self._flops(),
         }
         gamma = stage.bias_speed if stage.router_bias == "update" else 0.0
         violation = self.policy.settle_load(gamma)
@@ -102,6 +110,7 @@ class Tuning(Trained):
             budget=self._stage.tokens_per_microbatch,
             device=self.bench.accelerator.device,
         )
+        self.policy.spent()  # a look is no part of what training computes
         loss = Stat.over(-logprobs_BT, sequences.mask_BT & counts)
         device = self.bench.accelerator.device
         here = Stat(loss.total.to(device), loss.count.to(device))
@@ -113,6 +122,35 @@ class Tuning(Trained):
         best = -metrics["eval_loss"] if "eval_loss" in metrics else None
         self.store(self.policy.model, weights, self.policy.optimizer, best)
 
+    def _open_teacher(self) -> Teacher | None:
+        knobs = self._stage.teacher
+        if knobs is None:
+            return None
+        folder = Path(knobs.path)
+        check_vocabulary(self.bench.model, self.checkpoint, folder)
+        return Teacher(
+            load_model(self.bench.model, folder),
+            self.bench.accelerator,
+            direction="forward",
+            temperature=knobs.temperature,
+            weight=knobs.weight,
+            scale=knobs.temperature**2,
+            name="soft_loss",
+        )
+
+    def _losses(self, means: dict[str, float]) -> dict[str, float]:
+        """What is minimised, and what it is made of where a teacher has a part in it."""
+        nll = means.pop("nll")
+        if self._stage.teacher is None:
+            return {"loss": nll}
+        soft, weight = means.pop("soft_loss"), self._stage.teacher.weight
+        return {"loss": weight * soft + (1.0 - weight) * nll, "nll": nll, "soft_loss": soft}
+
+    def _flops(self) -> float:
+        """FLOPs since the last call, the teacher's among them."""
+        spent = self.policy.spent() + (self._teacher.spent() if self._teacher else 0)
+        return over_all(self.bench.accelerator, spent)
+
     def _mine(self, batch: Sequence[Transcript]) -> tuple[Sequences, bool]:
         """This process's share of a batch, and whether it counts."""
         share = Share.of(range(len(batch)), self.bench.accelerator)
@@ -122,9 +160,8 @@ class Tuning(Trained):
 
     def _update(self, batch: Sequence[Transcript]) -> Update:
         sequences, counts = self._mine(batch)
-        objective = SftObjective()
         mask_BT = sequences.mask_BT & counts
-        weights_BT = objective.weights(
+        weights_BT = self._objective.weights(
             mask_BT,
             total_sequences=len(batch),
             total_tokens=sum(len(completion) for _, completion in batch),
@@ -134,11 +171,12 @@ class Tuning(Trained):
                 self.policy,
                 sequences,
                 ObjectiveBatch(mask_BT, weights_BT),
-                objective,
+                self._objective,
                 temperature=1.0,
                 budget=self._stage.tokens_per_microbatch,
                 max_grad_norm=self._stage.optimizer.max_grad_norm,
                 hits=True,
+                teacher=self._teacher,
             )
         except NotFinite as error:
             raise UserError(

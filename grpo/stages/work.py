@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from grpo.metrics import FLOPS
 from grpo.recipe.stages import AnyStage
-from grpo.stages.identity import Identity, weights_hash
+from grpo.stages.identity import Identity, file_hash, weights_hash
 from grpo.stages.run_directory import RunDirectory
 from grpo.versions import versions
 
@@ -51,14 +53,18 @@ class Work:
         )
 
     def count(self, run: RunDirectory, seconds: float) -> None:
-        """Add to the time the stage took, whether it came to its end or was stopped."""
+        """Add to the time the stage took, whether it came to its end or was stopped, and note
+        what it computed."""
         name = self.stage.name
         so_far = run.manifest()["stages"][name]["seconds"]
-        run.note_stage(name, seconds=round(so_far + seconds, 1))
+        flops = run.metrics.total(name, FLOPS)
+        computed = {"flops": flops} if flops else {}
+        run.note_stage(name, seconds=round(so_far + seconds, 1), **computed)
 
     def end(self, run: RunDirectory, checkpoint: Path) -> None:
         """Note what came out."""
-        scores = {} if self.stage.kind != "evaluate" else {"scores": run.scores(self.stage.name)}
+        has_scores = run.evaluation(self.stage.name).is_dir()
+        scores = {"scores": run.scores(self.stage.name)} if has_scores else {}
         run.note_stage(
             self.stage.name,
             status="done",
@@ -66,9 +72,20 @@ class Work:
             checkpoint=run.named(checkpoint),
             sha256=weights_hash(checkpoint),
             **scores,
+            **_written(run, self.stage.name),
         )
 
     @property
     def _decays(self) -> bool:
         optimizer = getattr(self.stage, "optimizer", None)
         return optimizer is not None and optimizer.schedule != "constant"
+
+
+def _written(run: RunDirectory, stage: str) -> dict[str, Any]:
+    """The file of conversations that the stage made, if any."""
+    file = run.conversations(stage)
+    if not file.is_file():
+        return {}
+    with open(file, "rb") as lines:
+        rows = sum(1 for _ in lines)
+    return {"wrote": {"path": run.named(file), "sha256": file_hash(file), "rows": rows}}

@@ -6,25 +6,32 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from grpo.checkpoint.weights import load_weights
 from grpo.errors import UserError
-from grpo.model.load import layer_count
+from grpo.model.load import base_folder, check_scorable
+from grpo.recipe.references import references
 from grpo.recipe.schema import Recipe
-from grpo.recipe.sections import Data, Model
-from grpo.recipe.stages import AnyStage, Evaluate, Rl, Sft
+from grpo.recipe.sections import Conversations, Data, Model
+from grpo.recipe.stages import AnyStage, Distill, Evaluate, Reject, RewardModel, Rl, Sft
 from grpo.rollout.collect import Collector
-from grpo.sampler import Sampler, open_sampler
+from grpo.sampler import Sampler
+from grpo.stages import domains
+from grpo.stages.engine import Engine
 from grpo.stages.gate import past_the_gate
+from grpo.stages.pairs import read_pairs
+from grpo.stages.posed import posed
+from grpo.stages.resolved import resolved
 from grpo.stages.run_directory import RunDirectory
+from grpo.stages.vocabularies import check_vocabularies
 from grpo.timing import Stopwatch
 from grpo.train.policy import Policy
 from grpo_data.conversations import Conversation, load_conversations, split_by_loss
+from grpo_data.preferences import Preference
 from grpo_data.problem import Problem
 from grpo_data.sources import load_problems, split_held_out
 from grpo_rewards.chosen import Setting
@@ -32,20 +39,18 @@ from grpo_rewards.workers import Scorer
 
 
 class Workbench:
-    """Opened by the pipeline, lent to each stage, closed at the end.
-
-    There is one engine: a stage that starts from another checkpoint has its weights pushed into
-    the engine that runs, which takes a blink where a start takes seconds.
-    """
+    """Opened by the pipeline, lent to each stage, closed at the end."""
 
     def __init__(self, recipe: Recipe, run: RunDirectory, accelerator: Accelerator) -> None:
         self.recipe, self.run, self.accelerator = recipe, run, accelerator
-        self._sampler: Sampler | None = None
-        self._holds: Path | None = None
+        # The trainer's dtype, not the file's: a bfloat16 base may be trained in float32.
+        dtype = recipe.sampler.dtype or self.model.dtype
+        self._engine = Engine(recipe.sampler.model_copy(update={"dtype": dtype}))
         self._scorers: dict[str, Scorer] = {}
         self._problems: dict[str, tuple[list[Problem], list[Problem]]] = {}
         self._training: dict[str, list[Problem]] = {}
         self._conversations: dict[str, tuple[list[Conversation], list[Conversation]]] = {}
+        self._preferences: dict[str, tuple[list[Preference], list[Preference]]] = {}
 
     def __enter__(self) -> "Workbench":
         return self
@@ -59,27 +64,15 @@ class Workbench:
         with ExitStack() as closing:
             for scorer in self._scorers.values():
                 closing.callback(scorer.close)
-            if self._sampler is not None:
-                closing.callback(self._sampler.close)
+            closing.callback(self._engine.close)
 
     def sampler(self, checkpoint: Path) -> Sampler:
         """The engine, holding the weights of `checkpoint`."""
-        if self._sampler is None:
-            # The trainer's dtype, not the file's: a bfloat16 base may be trained in float32.
-            dtype = self.recipe.sampler.dtype or self.model.dtype
-            self._sampler = open_sampler(
-                checkpoint, self.recipe.sampler.model_copy(update={"dtype": dtype})
-            )
-        elif self._holds != checkpoint:
-            self._sampler.sync(*_weights(checkpoint))
-        self._holds = checkpoint
-        return self._sampler
+        return self._engine.holding(checkpoint)
 
     def push(self, policy: Policy) -> None:
         """Give the engine the policy's present weights, its draft's among them."""
-        assert self._sampler is not None
-        self._holds = None
-        self._sampler.sync(policy.weights().items(), policy.draft_weights().items())
+        self._engine.push(policy)
 
     def collector(
         self,
@@ -91,7 +84,7 @@ class Workbench:
         """What collects the stage's rollouts."""
         return Collector(
             sampler,
-            self.scorer(self._rewards(stage)),
+            self.scorer(self.rewards(stage)),
             tokenizer,
             self.recipe.prompt,
             stage.sampling,
@@ -101,6 +94,7 @@ class Workbench:
             watch,
             stage.steps,
             len(self.training_problems(stage)) / stage.prompts,
+            domains.weights(stage),
         )
 
     def agreed(self, flag: bool) -> bool:
@@ -116,20 +110,43 @@ class Workbench:
 
     def prepare(self) -> None:
         """Read the problems and load the rewards of all stages: what is wrong with them stops the
-        run here, before any model is loaded."""
+        run here, before any model is loaded. What a stage of the run is still to make is left."""
+        check_vocabularies(self.recipe, self.model)
         for stage in self.recipe.stages:
-            if isinstance(stage, Sft):
+            if isinstance(stage, Sft) and not _is_to_come(stage.data.path):
                 self.conversations(stage)
-            if isinstance(stage, Rl | Evaluate):
+            if isinstance(stage, RewardModel):
+                self.preferences(stage)
+                if self.recipe.model:
+                    check_scorable(self.model, base_folder(self.recipe.model))
+            if isinstance(stage, Reject) and stage.beside and not _is_to_come(stage.beside.path):
+                read_conversations(stage.beside)
+            if isinstance(stage, Rl | Distill | Reject | Evaluate):
                 self.problems(stage.data)
-            if isinstance(stage, Rl):
+            if isinstance(stage, Evaluate):
+                self._look_at(stage)
+            if isinstance(stage, Rl | Distill | Reject):
                 self.training_problems(stage)
-                self.scorer(self._rewards(stage)).start()
+            if isinstance(stage, Rl):
+                self.order(stage)
+            if isinstance(stage, Rl | Reject) and not _is_to_come(self.rewards(stage)):
+                self.scorer(self.rewards(stage)).start()
 
-    def _rewards(self, stage: Rl) -> dict[str, Setting]:
-        """The stage's rewards, or the recipe's."""
-        chosen = stage.rewards or self.recipe.rewards
+    def resolved(self, stage: AnyStage) -> AnyStage:
+        """`stage` with paths in the place of the stages it names, which are done."""
+        return resolved(stage, self.recipe, self.run)
+
+    def rewards(self, stage: Rl | Reject) -> dict[str, Setting]:
+        """The stage's rewards (those of all its domains together), or the recipe's."""
+        chosen = (stage.paid if isinstance(stage, Rl) else stage.rewards) or self.recipe.rewards
         return {name: paid.model_dump() for name, paid in chosen.items()}
+
+    def _look_at(self, stage: Evaluate) -> None:
+        """Load what an evaluate stage judges by, where it is there already."""
+        tasks = posed(stage, self.problems(stage.data)[1], self.recipe.prompt)
+        for task in tasks if stage.rewards else ():
+            if not _is_to_come(dict(task.marking.rewards)):
+                self.scorer(task.marking.rewards).start()
 
     def scorer(self, rewards: Mapping[str, Setting]) -> Scorer:
         """Reward workers for `rewards`."""
@@ -144,7 +161,13 @@ class Workbench:
             )
         return self._scorers[key]
 
-    def training_problems(self, stage: Rl) -> list[Problem]:
+    def order(self, stage: Rl) -> domains.Order:
+        """The order in which the stage meets its training problems; UserError where its domains
+        and its problems do not go together."""
+        domains.check_exam(stage, self.problems(stage.data)[1])
+        return domains.order(stage, self.training_problems(stage), self.recipe.seed)
+
+    def training_problems(self, stage: Rl | Distill | Reject) -> list[Problem]:
         """What the stage trains on: the train problems of its data that pass the gate.
 
         What the gate finds is printed and written into the run directory.
@@ -160,6 +183,8 @@ class Workbench:
 
     def steps(self, stage: AnyStage) -> int:
         """How many steps the stage has in all; 0 for one that has none."""
+        if isinstance(stage, RewardModel):
+            return math.ceil(len(self.preferences(stage)[0]) * stage.epochs / stage.batch)
         if not isinstance(stage, Sft):
             return getattr(stage, "steps", 0)
         return math.ceil(len(self.conversations(stage)[0]) * stage.epochs / stage.batch)
@@ -169,15 +194,24 @@ class Workbench:
         data = stage.data
         key = data.model_dump_json()
         if key not in self._conversations:
-            read = load_conversations(
-                data.path, split=data.split, subset=data.subset, limit=data.size, config=data.config
-            )
-            self._conversations[key] = split_by_loss(read, data.held_out)
+            self._conversations[key] = split_by_loss(read_conversations(data), data.held_out)
         train, held_out = self._conversations[key]
         if len(train) < stage.batch or (stage.evaluate_every and not held_out):
             raise UserError(
                 f"stage {stage.name!r}: {data.path} has {len(train)} conversations to learn from "
                 f"and {len(held_out)} held out; a step takes {stage.batch}, a look at least 1"
+            )
+        return train, held_out
+
+    def preferences(self, stage: RewardModel) -> tuple[list[Preference], list[Preference]]:
+        """(train, held out). Raises UserError where there are too few to train on."""
+        if stage.name not in self._preferences:
+            self._preferences[stage.name] = read_pairs(stage)
+        train, held_out = self._preferences[stage.name]
+        if len(train) < stage.batch:
+            raise UserError(
+                f"stage {stage.name!r}: {stage.data.path} has {len(train)} pairs to learn from "
+                f"whose {stage.part}s differ, and a step takes {stage.batch}"
             )
         return train, held_out
 
@@ -188,6 +222,18 @@ class Workbench:
         if key not in self._problems:
             self._problems[key] = _split(data)
         return self._problems[key]
+
+
+def read_conversations(data: Conversations) -> list[Conversation]:
+    """All conversations of the source."""
+    return load_conversations(
+        data.path, split=data.split, subset=data.subset, limit=data.size, config=data.config
+    )
+
+
+def _is_to_come(knobs: Any) -> bool:
+    """Whether a stage is named in `knobs` for what it makes."""
+    return any(references(knobs))
 
 
 def _split(data: Data) -> tuple[list[Problem], list[Problem]]:
@@ -206,14 +252,4 @@ def _load(data: Data, path: str) -> list[Problem]:
         answer_after=data.answer_after,
         limit=data.size,
         config=data.config if path == data.path else {},
-    )
-
-
-def _weights(folder: Path) -> tuple[list[tuple[str, Tensor]], list[tuple[str, Tensor]]]:
-    """A checkpoint's policy and draft tensors; the draft's lie in the layer after the last."""
-    head = f"model.layers.{layer_count(folder)}."
-    tensors = list(load_weights(folder))
-    return (
-        [(n, t) for n, t in tensors if not n.startswith(head)],
-        [(n, t) for n, t in tensors if n.startswith(head)],
     )

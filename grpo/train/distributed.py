@@ -16,8 +16,8 @@ def processes() -> Accelerator:
     accelerator = Accelerator()
     if accelerator.mixed_precision != "no":
         raise UserError(
-            f"accelerate is set to mixed precision {accelerator.mixed_precision}, and a recipe says "
-            "itself how its model is held; launch with --mixed_precision no, and set model.dtype"
+            f"accelerate is set to mixed precision {accelerator.mixed_precision}, and here a recipe "
+            "says how its model is held; launch with --mixed_precision no, and set model.dtype"
         )
     return accelerator
 

@@ -18,6 +18,7 @@ from grpo.model.balance import RouterWatch, max_violation, move_biases
 from grpo.model.mtp import MtpLayer, mtp_tensors
 from grpo.model.names import checkpoint_tensors
 from grpo.recipe.sections import Optimizer
+from grpo.train.flops import ForwardCost
 from grpo.train.optim import build_optimizer
 from grpo.train.scored import ScoredLM
 from grpo.train.sequences import Inputs, Sequences, order_of
@@ -58,6 +59,16 @@ class Policy:
         """The bare model, out of accelerate's wrappers."""
         model: PreTrainedModel = self.accelerator.unwrap_model(self.module).model
         return model
+
+    @property
+    def cost(self) -> ForwardCost:
+        """What a forward of it costs."""
+        cost: ForwardCost = self.accelerator.unwrap_model(self.module).cost
+        return cost
+
+    def spent(self) -> int:
+        """FLOPs of this process's forwards and backwards since it was last asked."""
+        return int(self.accelerator.unwrap_model(self.module).spent.take())
 
     def weights(self) -> dict[str, Tensor]:
         """The policy's tensors under their checkpoint names, gathered where sharded."""
@@ -108,6 +119,10 @@ class Reference:
         """Take over the policy's present weights (R1-Zero does every 400 steps)."""
         model = self._accelerator.unwrap_model(self.module).model
         model.load_state_dict(policy.model.state_dict())
+
+    def spent(self) -> int:
+        """FLOPs of this process's forwards since it was last asked."""
+        return int(self._accelerator.unwrap_model(self.module).spent.take())
 
     def weights(self) -> dict[str, Tensor]:
         """Its tensors under their checkpoint names."""

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from grpo.model.mtp import MtpLayer
-from grpo.objective import chunked_logprobs
+from grpo.objective import Side, chunked_kl, chunked_logprobs
+from grpo.train.flops import ForwardCost, Spent
 from grpo.train.sequences import Inputs
 
 
@@ -18,16 +19,29 @@ class Scores(NamedTuple):
     """What the model says of each completion token; 0 outside the mask.
 
     `hits_BT` is 1 where no token is likelier. `further_BT` are the MTP layer's log-probabilities,
-    0 where it reaches no token; None without such a layer.
+    0 where it reaches no token; None without such a layer. `kl_BT` is the divergence from the
+    teacher that was handed in; None without one.
 
     >>> Scores(logprobs_BT=tensor([[-0.7, -1.2]]), entropy_BT=tensor([[0.9, 1.1]]),
-    ...        hits_BT=tensor([[1.0, 0.0]]), further_BT=None)
+    ...        hits_BT=tensor([[1.0, 0.0]]), further_BT=None, kl_BT=None)
     """
 
     logprobs_BT: Tensor
     entropy_BT: Tensor
     hits_BT: Tensor
     further_BT: Tensor | None
+    kl_BT: Tensor | None
+
+
+class Taught(NamedTuple):
+    """What a teacher says of the completion tokens of some inputs, and how it is to be followed.
+
+    >>> Taught(Side(hidden_ND, head_VD), direction="forward", temperature=2.0)
+    """
+
+    side: Side
+    direction: str
+    temperature: float
 
 
 class ScoredLM(nn.Module):
@@ -43,6 +57,9 @@ class ScoredLM(nn.Module):
         super().__init__()
         self.model = model
         self.mtp = mtp
+        self.cost = ForwardCost.of(model)
+        self.cost_further = self.cost + ForwardCost.of_draft(mtp, model) if mtp else self.cost
+        self.spent = Spent()
 
     def forward(
         self,
@@ -53,16 +70,16 @@ class ScoredLM(nn.Module):
         entropy_grad: bool = False,
         hits: bool = False,
         further: bool = False,
+        taught: Taught | None = None,
     ) -> Scores:
-        """The completions' scores at `temperature`, in nats; the MTP layer's where `further`.
+        """The completions' scores at `temperature`, in nats; the MTP layer's where `further`, the
+        divergence from a teacher, at a temperature of its own, where one has `taught`.
 
         Without `entropy`, or without `hits`, these are NaN inside the mask: a pass over the
         vocabulary is spared.
         """
-        backbone = getattr(self.model, self.model.base_model_prefix)
-        # Positions only where they say something: given any, transformers looks for packed rows.
-        told = {} if inputs.positions_RS is None else {"position_ids": inputs.positions_RS}
-        hidden_RSD = backbone(input_ids=inputs.ids_RS, use_cache=False, **told).last_hidden_state
+        self.spent.forward(self.cost_further if further else self.cost, inputs.lengths)
+        hidden_RSD = self._hidden(inputs)
         logprobs_BT, entropy_BT, hits_BT = self._said(
             hidden_RSD,
             inputs,
@@ -74,7 +91,37 @@ class ScoredLM(nn.Module):
             hits=hits,
         )
         further_BT = self._further(hidden_RSD, inputs, temperature) if further else None
-        return Scores(logprobs_BT, entropy_BT, hits_BT, further_BT)
+        kl_BT = self._kl(hidden_RSD, inputs, taught) if taught else None
+        return Scores(logprobs_BT, entropy_BT, hits_BT, further_BT, kl_BT)
+
+    def teach(self, inputs: Inputs) -> Side:
+        """The states that predict the completion tokens, in the order they stand in the mask, and
+        the head: what another model learns from."""
+        self.spent.forward(self.cost, inputs.lengths)
+        return self._side(_states(self._hidden(inputs), inputs, inputs.mask_BT, ahead=1))
+
+    def _hidden(self, inputs: Inputs) -> Tensor:
+        backbone = getattr(self.model, self.model.base_model_prefix)
+        # Positions only where they say something: given any, transformers looks for packed rows.
+        told = {} if inputs.positions_RS is None else {"position_ids": inputs.positions_RS}
+        hidden_RSD: Tensor = backbone(
+            input_ids=inputs.ids_RS, use_cache=False, **told
+        ).last_hidden_state
+        return hidden_RSD
+
+    def _side(self, hidden_ND: Tensor) -> Side:
+        head = self.model.get_output_embeddings()
+        return Side(hidden_ND, head.weight, head.bias)
+
+    def _kl(self, hidden_RSD: Tensor, inputs: Inputs, taught: Taught) -> Tensor:
+        """The divergence from a teacher's distribution of each completion token."""
+        kl_N = chunked_kl(
+            self._side(_states(hidden_RSD, inputs, inputs.mask_BT, ahead=1)),
+            taught.side,
+            direction=taught.direction,
+            temperature=taught.temperature,
+        )
+        return _spread(kl_N, inputs.mask_BT)
 
     def _further(self, hidden_RSD: Tensor, inputs: Inputs, temperature: float) -> Tensor:
         """The MTP layer's log-probabilities of what it reaches."""
@@ -90,17 +137,17 @@ class ScoredLM(nn.Module):
     ) -> list[Tensor]:
         """Log-probabilities, entropies and hits [B, T] where `mask_BT`, by the states that stand
         `ahead` tokens before."""
-        owner_N, column_N = mask_BT.nonzero(as_tuple=True)
-        state_N = inputs.first_B[owner_N] + column_N - ahead
-        head = self.model.get_output_embeddings()
+        hidden_ND, weight_VD, bias_V = self._side(_states(hidden_RSD, inputs, mask_BT, ahead))
         scores = chunked_logprobs(
-            hidden_RSD[inputs.row_B[owner_N], state_N],
-            head.weight,
-            inputs.targets_BT[mask_BT],
-            bias=head.bias,
-            **asked,
+            hidden_ND, weight_VD, inputs.targets_BT[mask_BT], bias=bias_V, **asked
         )
         return [_spread(values_N, mask_BT) for values_N in scores]
+
+
+def _states(hidden_RSD: Tensor, inputs: Inputs, mask_BT: Tensor, ahead: int) -> Tensor:
+    """The states that stand `ahead` tokens before those of the mask, in its order."""
+    owner_N, column_N = mask_BT.nonzero(as_tuple=True)
+    return hidden_RSD[inputs.row_B[owner_N], inputs.first_B[owner_N] + column_N - ahead]
 
 
 def _spread(values_N: Tensor, mask_BT: Tensor) -> Tensor:

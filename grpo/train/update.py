@@ -17,6 +17,7 @@ from grpo.objective import Objective, ObjectiveBatch, Stat, Stats, merge_stats
 from grpo.train.policy import Policy
 from grpo.train.scored import Scores
 from grpo.train.sequences import Inputs, Sequences, order_of
+from grpo.train.teacher import Teacher
 
 
 class NotFinite(RuntimeError):
@@ -45,12 +46,13 @@ def update(
     budget: int,
     max_grad_norm: float,
     hits: bool = False,
+    teacher: Teacher | None = None,
 ) -> Update:
     """Accumulate the gradient of `objective` over micro-batches of `budget` tokens, then step.
 
-    `sequences` and `batch` are this process's rows; the policy's side losses are added. `hits`
-    asks for the share of tokens that were the likeliest, too. Raises NotFinite instead of stepping
-    on a loss or gradient that is no number.
+    `sequences` and `batch` are this process's rows; the policy's side losses and the `teacher`'s
+    are added. `hits` asks for the share of tokens that were the likeliest, too. Raises NotFinite
+    instead of stepping on a loss or gradient that is no number.
     """
     losses: list[Tensor] = []
     stats: list[Stats] = []
@@ -61,9 +63,9 @@ def update(
         inputs = sequences.inputs(rows, policy.accelerator.device)
         part = batch.rows(order_of(rows), inputs.targets_BT.shape[1]).to(inputs.ids_RS.device)
         with nullcontext() if last else policy.accelerator.no_sync(policy.module):
-            scores = _forward(policy, inputs, objective, temperature, hits)
+            scores = _forward(policy, inputs, objective, temperature, hits, teacher)
             loss, told = objective(scores.logprobs_BT, scores.entropy_BT, part)
-            for extra, more in _side_losses(policy, inputs, scores, part, count):
+            for extra, more in _side_losses(policy, teacher, inputs, scores, part, count):
                 loss, told = loss + extra, told | more
             # Data parallelism averages gradients over processes; our loss is their sum.
             policy.accelerator.backward(loss * policy.accelerator.num_processes)
@@ -91,7 +93,12 @@ def _step(policy: Policy, loss: float, max_grad_norm: float) -> float:
 
 
 def _forward(
-    policy: Policy, inputs: Inputs, objective: Objective, temperature: float, hits: bool
+    policy: Policy,
+    inputs: Inputs,
+    objective: Objective,
+    temperature: float,
+    hits: bool,
+    teacher: Teacher | None,
 ) -> Scores:
     with policy.watching(inputs):
         scores: Scores = policy.module(
@@ -100,18 +107,27 @@ def _forward(
             entropy_grad=objective.entropy_grad,
             hits=hits,
             further=policy.side.mtp > 0,
+            taught=teacher and teacher.taught(inputs),
         )
     return scores
 
 
 def _side_losses(
-    policy: Policy, inputs: Inputs, scores: Scores, part: ObjectiveBatch, count: float
+    policy: Policy,
+    teacher: Teacher | None,
+    inputs: Inputs,
+    scores: Scores,
+    part: ObjectiveBatch,
+    count: float,
 ) -> Iterator[tuple[Tensor, Stats]]:
-    """What the policy adds to the loss of a micro-batch; `count` sequences are in the update."""
+    """What policy and teacher add to the loss of a micro-batch; `count` sequences are in the
+    update."""
     if scores.further_BT is not None:
         yield policy.side.of_mtp(scores.further_BT, inputs.reached_BT, part.weights_BT)
     if isinstance(policy.watch.balance, Tensor):
         yield policy.side.of_balance(policy.watch.balance, len(inputs.lengths), count)
+    if teacher is not None and scores.kl_BT is not None:
+        yield teacher.loss(scores.kl_BT, part.mask_BT, part.weights_BT)
 
 
 def _accuracy(scores: Scores, part: ObjectiveBatch) -> Stats:

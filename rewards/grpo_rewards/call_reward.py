@@ -1,14 +1,13 @@
 """Calls one reward on rows, built-in or a user's own, and turns whatever happens into an Answer.
 
-Runs inside a worker. A function is held to TRL's contract: as many values as completions, each a
-finite number or None; a coroutine function is awaited.
+Runs inside a worker. A function is called as TRL calls it; a coroutine function is awaited. What it
+may return is a file of its own.
 """
 
 import asyncio
 import inspect
-import math
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from grpo_rewards.calls import Answer, Call
@@ -16,13 +15,10 @@ from grpo_rewards.errors import RewardError
 from grpo_rewards.knobs import PASSED
 from grpo_rewards.messages import completion_text, prompt_text
 from grpo_rewards.notes import Notes
+from grpo_rewards.returned import BadReturn, judgements
 from grpo_rewards.rule import RuleReward
 from grpo_rewards.table import Reward
-from grpo_rewards.verdict import SKIPPED, Judged, Sample
-
-
-class BadReturn(ValueError):
-    """A reward function returned something other than one finite number or None a completion."""
+from grpo_rewards.verdict import Judged, Sample
 
 
 def answer_call(reward: Reward, call: Call) -> Answer:
@@ -57,7 +53,7 @@ def _called(function: Callable[..., Any], call: Call) -> Answer:
     values = function(**_accepted(function, _passed(call, notes)))
     if inspect.isawaitable(values):
         values = asyncio.run(_await(values))
-    judged = tuple(map(_judged, _numbers(values, len(call.rows))))
+    judged = judgements(values, [len(completion_text(one)) for one in call.completions])
     complaint = notes.settle(len(call.rows))
     return Answer(judged, notes=notes, complaint=complaint and f"{_place(function)}: {complaint}")
 
@@ -87,34 +83,6 @@ def _accepted(function: Callable[..., Any], passed: dict[str, Any]) -> dict[str,
 
 async def _await(awaitable: Any) -> Any:
     return await awaitable
-
-
-def _numbers(values: Any, count: int) -> list[float | None]:
-    if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping | Set):
-        raise BadReturn(f"returned {type(values).__name__} for {count} completions")
-    values = list(values)
-    if len(values) != count:
-        raise BadReturn(f"returned {len(values)} values for {count} completions")
-    return [_number(value) for value in values]
-
-
-def _number(value: Any) -> float | None:
-    if value is None:
-        return None
-    try:
-        number = math.nan if isinstance(value, str | bytes) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise BadReturn(f"returned {value!r:.80}, which is neither a finite number nor None")
-    return number
-
-
-def _judged(value: float | None) -> Judged:
-    """A function's value as a judgement: above zero counts as correct."""
-    if value is None:
-        return SKIPPED
-    return Judged(value, "correct" if value > 0 else "wrong")
 
 
 def _failure(call: Call, message: str, is_last: bool = False, is_fatal: bool = False) -> Answer:

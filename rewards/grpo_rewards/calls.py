@@ -12,7 +12,7 @@ from typing import Any
 from grpo_rewards.notes import Notes
 from grpo_rewards.state import TrainerState
 from grpo_rewards.table import Target
-from grpo_rewards.verdict import Judged
+from grpo_rewards.verdict import Judged, Steps
 
 _ROWS_PER_ALLOWANCE = 16
 
@@ -100,7 +100,7 @@ class Answer:
 
     def to_bytes(self) -> bytes:
         """The answer as JSON."""
-        judged = [(one.value, one.outcome) for one in self.judged]
+        judged = [(one.value, one.outcome, one.steps) for one in self.judged]
         ends = [self.message, self.is_last, self.is_fatal]
         return json.dumps([judged, *ends, self.notes.plain(), self.complaint]).encode()
 
@@ -108,5 +108,12 @@ class Answer:
     def from_bytes(cls, data: bytes) -> "Answer":
         """The answer out of its JSON."""
         judged, message, is_last, is_fatal, notes, complaint = json.loads(data)
-        settled = tuple(Judged(value, outcome) for value, outcome in judged)
+        settled = tuple(
+            Judged(value, outcome, {}, _steps(steps)) for value, outcome, steps in judged
+        )
         return cls(settled, message, is_last, is_fatal, Notes(*notes), complaint)
+
+
+def _steps(plain: list[tuple[int, float]] | None) -> Steps | None:
+    """Steps out of JSON's lists."""
+    return None if plain is None else tuple((end, score) for end, score in plain)

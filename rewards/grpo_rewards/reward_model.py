@@ -7,20 +7,18 @@ own. Training such a model, and servers that host one, are left out.
 import inspect
 import json
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from grpo_rewards import tags
 from grpo_rewards.errors import RewardError
 from grpo_rewards.rule import RuleReward
+from grpo_rewards.shown import Reader, Turns, conversation
 from grpo_rewards.verdict import Judged, Sample
 
 Dtype = Literal["float32", "bfloat16", "float16"]
-Turns = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,8 @@ def reward_model(
     Two in one recipe differ by what follows an @: `reward_model@helpful`, `reward_model@harmless`.
 
     Raises ValueError for a number below 1; when loaded, RewardError for a folder without a model, a
-    head that is not one trained label, and a tokenizer without a chat template.
+    head that is not one trained label, and a tokenizer without a chat template or with more tokens
+    than the model. One of fewer tokens cannot be told from a padded embedding.
     """
     if batch_size < 1 or max_length < 1:
         got = f"{batch_size} and {max_length}"
@@ -79,27 +78,10 @@ def reward_model(
         "reward_model",
         quick=lambda sample: None,
         prepare=lambda: _load(settings),
-        check=lambda: _check(path),
+        check=lambda: check_folder(path),
         on_failure=None,
         batch=judge,
     )
-
-
-def conversation(sample: Sample, part: str) -> Turns:
-    """What was asked and what of the completion is judged, as two turns."""
-    asked = sample.columns.get("question")
-    prefix = tags.opened_by(sample.prompt)
-    said = _answer(sample.text, prefix) if part == "answer" else prefix + sample.text
-    return [
-        {"role": "user", "content": asked if isinstance(asked, str) else sample.prompt},
-        {"role": "assistant", "content": said},
-    ]
-
-
-def _answer(text: str, prefix: str) -> str:
-    shown = tags.after_thought(text, prefix).strip()
-    answer = tags.answer_block(shown)
-    return shown if answer is None else answer
 
 
 def _judged(logit: float, sigmoid: bool) -> Judged:
@@ -113,22 +95,19 @@ class RewardModel:
     """A loaded reward model. Not for several threads at once."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
         self._model = _model(settings)
-        self._tokenizer = _tokenizer(settings)
-        self._special = _special_tokens(self._tokenizer)
+        tokenizer = _tokenizer(settings)
         config = self._model.config.get_text_config()
+        _check_vocabulary(settings.path, tokenizer.vocab_size, config.vocab_size)
         if config.pad_token_id is not None:  # the model judges at the last token that is not this
-            pad = self._tokenizer.convert_ids_to_tokens(config.pad_token_id)
-            self._tokenizer.pad_token = pad
+            tokenizer.pad_token = tokenizer.convert_ids_to_tokens(config.pad_token_id)
         # Without one it cannot tell where a padded row ends.
         self._batch_size = settings.batch_size if config.pad_token_id is not None else 1
-        longest = getattr(config, "max_position_embeddings", None) or settings.max_length
-        self._max_length = min(settings.max_length, longest)
+        self._reader = Reader(tokenizer, settings.chat, room(config, settings.max_length))
 
     def __call__(self, conversations: Sequence[Turns]) -> list[float]:
         """One logit a conversation, in order; those of like length are judged together."""
-        texts = [self._texts(turns) for turns in conversations]
+        texts = [self._reader.texts(turns) for turns in conversations]
         order = sorted(range(len(texts)), key=lambda at: sum(map(len, texts[at])))
         logits = [0.0] * len(texts)
         for start in range(0, len(order), self._batch_size):
@@ -137,28 +116,10 @@ class RewardModel:
                 logits[row] = logit
         return logits
 
-    def _texts(self, turns: Turns) -> tuple[str, ...]:
-        """The conversation as its template writes it, or its question and answer as they are."""
-        turns = [{**turn, "content": self._tame(turn["content"])} for turn in turns]
-        if self._settings.chat:
-            return (self._tokenizer.apply_chat_template(turns, tokenize=False),)
-        return turns[0]["content"], turns[1]["content"]
-
-    def _tame(self, text: str) -> str:
-        """Without special tokens, and without half characters, which tokenizers refuse."""
-        return self._special.sub(" ", text.encode(errors="replace").decode())
-
     def _logits(self, rows: Sequence[tuple[str, ...]]) -> list[float]:
         import torch
 
-        encoded = self._tokenizer(
-            *([*column] for column in zip(*rows, strict=True)),
-            add_special_tokens=not self._settings.chat,  # a template has written its own
-            truncation=True,
-            max_length=self._max_length,
-            padding=len(rows) > 1,
-            return_tensors="pt",
-        )
+        encoded = self._reader.encoded(rows, padding=len(rows) > 1, return_tensors="pt")
         taken = inspect.signature(self._model.forward).parameters
         inputs = {
             name: ids.to(self._model.device) for name, ids in encoded.items() if name in taken
@@ -166,6 +127,11 @@ class RewardModel:
         with torch.inference_mode():
             logits: list[float] = self._model(**inputs).logits[:, 0].float().tolist()
         return logits
+
+
+def room(config: Any, max_length: int) -> int:
+    """The tokens that fit: `max_length`, unless the model has fewer positions."""
+    return min(max_length, getattr(config, "max_position_embeddings", None) or max_length)
 
 
 @cache
@@ -207,7 +173,6 @@ def _tokenizer(settings: Settings) -> Any:
 
     path = str(Path(settings.path).expanduser())
     tokenizer = AutoTokenizer.from_pretrained(path, revision=settings.revision)
-    tokenizer.truncation_side, tokenizer.padding_side = "left", "right"
     if settings.chat and not tokenizer.chat_template:
         raise RewardError(
             f"the reward model {settings.path!r} has no chat template; set chat: false to give it "
@@ -216,26 +181,35 @@ def _tokenizer(settings: Settings) -> Any:
     return tokenizer
 
 
-def _special_tokens(tokenizer: Any) -> re.Pattern[str]:
-    added = tokenizer.added_tokens_decoder.values()
-    texts = [re.escape(token.content) for token in added if token.special]
-    return re.compile("|".join(texts) or "(?!)")
-
-
-def _check(path: str) -> None:
-    """What can be seen without torch: a folder that is there, with a model of one label."""
+def check_folder(path: str) -> None:
+    """Raises RewardError for what can be seen to be wrong without torch: a folder that is not
+    there, a model of several labels, a tokenizer with tokens that the model has no embedding for.
+    """
     folder = Path(path).expanduser()
     is_folder = folder.is_dir() or path.count("/") != 1 or Path(path).parent.is_dir()
     if not is_folder:
         return  # a hub name, OWNER/NAME
-    config = folder / "config.json"
-    if not config.is_file():
+    if not (folder / "config.json").is_file():
         raise RewardError(f"there is no reward model in {path!r} (seen from {Path.cwd()})")
-    _check_labels(path, len(json.loads(config.read_text()).get("id2label", ("", ""))))
+    config = json.loads((folder / "config.json").read_text())
+    _check_labels(path, len(config.get("id2label", ("", ""))))
+    tokenizer = folder / "tokenizer.json"
+    if "vocab_size" in config and tokenizer.is_file():
+        tokens = json.loads(tokenizer.read_text())["model"]["vocab"]
+        _check_vocabulary(path, len(tokens), config["vocab_size"])
 
 
 def _check_labels(path: str, labels: int) -> None:
     if labels != 1:
         raise RewardError(
             f"{path!r} is no reward model: its head has {labels} labels, and a score is one"
+        )
+
+
+def _check_vocabulary(path: str, tokens: int, embeddings: int) -> None:
+    # Added tokens are not counted: some models have more of those than they ever read.
+    if tokens > embeddings:
+        raise RewardError(
+            f"the tokenizer in {path!r} is another model's: it has {tokens:,} tokens, and the "
+            f"reward model has embeddings for {embeddings:,}"
         )

@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 Outcome = Literal["correct", "wrong", "unparseable", "timeout", "error", "skipped"]
 
+Steps = tuple[tuple[int, float], ...]
+"""The steps of a completion: (characters of it up to the step's end, score), in their order."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -29,14 +32,16 @@ class Sample:
 class Judged:
     """What one reward says of one sample; a value of None skips the sample.
 
-    `extra` are notes for the reader, a column a name; no update looks at them.
+    `extra` are notes for the reader, a column a name; no update looks at them. `steps` are there
+    where the reward scores steps (an empty tuple: it found none), and `value` is their mean.
 
-    >>> Judged(1.0, "correct")
+    >>> Judged(0.5, "correct", steps=((16, 1.0), (31, 0.0)))
     """
 
     value: float | None
     outcome: Outcome
     extra: Mapping[str, Any] = field(default_factory=dict)
+    steps: Steps | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,8 @@ class Verdict:
     """What all rewards say of one sample; `reward` is the weighted sum of the parts that are known.
 
     A part of None was skipped and counts for nothing; `reward` is None where every part is None.
-    `extra` holds the notes of all rewards; of two with one name the later reward's.
+    `extra` holds the notes of all rewards; of two with one name the later reward's. `steps` are
+    those of each reward that scores them.
 
     >>> Verdict(1.5, {"accuracy": 1.0, "format": 1.0}, {"accuracy": "correct", "format": "correct"})
     """
@@ -53,6 +59,7 @@ class Verdict:
     parts: Mapping[str, float | None]
     outcomes: Mapping[str, Outcome]
     extra: Mapping[str, Any] = field(default_factory=dict)
+    steps: Mapping[str, Steps] = field(default_factory=dict)
 
 
 SKIPPED = Judged(None, "skipped")
@@ -65,4 +72,5 @@ def verdict(judged: Mapping[str, Judged], weights: Mapping[str, float]) -> Verdi
     known = [weights[name] * value for name, value in parts.items() if value is not None]
     outcomes = {name: one.outcome for name, one in judged.items()}
     extra = {column: note for one in judged.values() for column, note in one.extra.items()}
-    return Verdict(sum(known) if known else None, parts, outcomes, extra)
+    steps = {name: one.steps for name, one in judged.items() if one.steps is not None}
+    return Verdict(sum(known) if known else None, parts, outcomes, extra, steps)

@@ -9,7 +9,7 @@ import logging
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -74,26 +74,34 @@ class Scorer:
         *,
         token_ids: Sequence[Sequence[int]] | None = None,
         state: TrainerState | None = None,
+        weights: Sequence[Mapping[str, float]] | None = None,
     ) -> list[Verdict]:
         """One verdict a completion, in order; `columns[i]` is the row completion i belongs to.
 
         Prompts and completions are strings or TRL's lists of chat messages; users' functions get
         them as they are. `token_ids` are the completions', for rewards that count tokens; `state`
-        is what a function reads as `trainer_state`. Raises RewardError when a user's reward fails
-        on every sample, and ValueError where the lengths differ or a row lacks a column that a
-        built-in reward needs.
+        is what a function reads as `trainer_state`. With `weights` only the rewards that
+        `weights[i]` names judge completion i, and count that much. Raises RewardError when a user's
+        reward fails on every sample, and ValueError where the lengths differ or a row lacks a
+        column that a built-in reward needs.
         """
-        given = [prompts, completions, columns, *([] if token_ids is None else [token_ids])]
+        given = [
+            one for one in (prompts, completions, columns, token_ids, weights) if one is not None
+        ]
         if len({len(one) for one in given}) > 1:
-            names = "prompts, completions, columns and token_ids"
+            names = "prompts, completions, columns, token_ids and weights"
             raise ValueError(f"{names} must be as many, got {[len(one) for one in given]}")
         rows = tuple(range(len(completions)))
         ids = None if token_ids is None else tuple(token_ids)
         texts = (tuple(prompts), tuple(completions), tuple(columns))
         batch = Call("", rows, *texts, ids, state or TrainerState())
+        counted = [self.weights] * len(rows) if weights is None else weights
         with self._lock:
-            judged = self._judged(batch)
-        return [verdict({name: row[name] for name in self.weights}, self.weights) for row in judged]
+            judged = self._judged(batch, counted)
+        return [
+            verdict({name: row[name] for name in self.weights if name in row}, own)
+            for row, own in zip(judged, counted, strict=True)
+        ]
 
     def take_metrics(self) -> dict[str, list[float]]:
         """The values of each metric that rewards have logged since it was last asked; their order
@@ -128,12 +136,14 @@ class Scorer:
     ) -> None:
         self.close()
 
-    def _judged(self, batch: Call) -> list[dict[str, Judged]]:
+    def _judged(self, batch: Call, names: Sequence[Collection[str]]) -> list[dict[str, Judged]]:
+        """What each row's own rewards, `names`, say of it."""
         judged: list[dict[str, Judged]] = [{} for _ in batch.rows]
         samples, said = samples_of(batch), Counter[str]()
-        calls = [
-            call for name in self.weights for call in self._open_calls(name, batch, samples, judged)
-        ]
+        calls: list[Call] = []
+        for name in self.weights:
+            rows = [row for row in batch.rows if name in names[row]]
+            calls += self._open_calls(replace(batch, reward=name), rows, samples, judged)
         for call, answer in self._crew.run(calls):
             self._note(call, answer, said)
             for place, row in enumerate(call.rows):
@@ -142,20 +152,24 @@ class Scorer:
         return judged
 
     def _open_calls(
-        self, name: str, batch: Call, samples: Sequence[Sample], judged: list[dict[str, Judged]]
+        self,
+        whole: Call,
+        rows: Sequence[int],
+        samples: Sequence[Sample],
+        judged: list[dict[str, Judged]],
     ) -> list[Call]:
-        """The calls reward `name` needs a worker for; what is settled at once goes to `judged`."""
-        call = replace(batch, reward=name)
-        rule = self._rules.get(name)
+        """The calls `whole.reward` needs a worker for, of some rows of the whole batch; what is
+        settled at once goes to `judged`."""
+        name, rule = whole.reward, self._rules.get(whole.reward)
         if rule is None:
-            return [call] if call.rows else []
-        for row, sample in enumerate(samples):
-            found = self._quick(name, rule, sample)
+            return [whole.only(rows)] if rows else []
+        for row in rows:
+            found = self._quick(name, rule, samples[row])
             if found is not None:
                 judged[row][name] = found
-        left = [row for row in call.rows if name not in judged[row]]
+        left = [row for row in rows if name not in judged[row]]
         size = _ROWS_A_BATCH if rule.batch else 1
-        return [call.only(left[at : at + size]) for at in range(0, len(left), size)]
+        return [whole.only(left[at : at + size]) for at in range(0, len(left), size)]
 
     def _quick(self, name: str, rule: RuleReward, sample: Sample) -> Judged | None:
         """The rule's verdict at once; a fault in the rule costs the sample, not the run."""
@@ -194,8 +208,9 @@ class Scorer:
     ) -> None:
         for name in self.weights:
             rule = self._rules.get(name)
-            is_telling = len(judged) > 0 and (rule is None or rule.on_failure is None)
-            if is_telling and all(row[name].outcome in _FAILED for row in judged):
+            found = [row[name] for row in judged if name in row]
+            is_telling = len(found) > 0 and (rule is None or rule.on_failure is None)
+            if is_telling and all(one.outcome in _FAILED for one in found):
                 texts = [text for text in said if text.startswith(f"{name}: ")]
                 why = max(texts, key=lambda text: said[text], default=f"{name} gave no number")
-                raise RewardError(f"reward failed on all {len(judged)} completions, {why}")
+                raise RewardError(f"reward failed on all {len(found)} completions, {why}")

@@ -57,7 +57,7 @@ def replay(recipe: Recipe, rollouts: Iterable[Rollout], work: Path) -> list[dict
     steps = []
     with Workbench(recipe, RunDirectory(work), Accelerator()) as bench:
         learner = Learner(stage, bench, base_folder(recipe.model))
-        teacher = Teacher(stage, learner.policy, learner.reference, recipe.seed)
+        teacher = Teacher(stage, learner.policy, learner.reference, recipe)
         for rollout in rollouts:
             metrics = learner.learn(rollout, teacher.lesson(rollout))
             learner.refresh_reference()

@@ -9,7 +9,7 @@ from itertools import pairwise
 class Cut:
     """A step ends after each of the texts `ends`, the last one with the thought.
 
-    What is blank, or has no `holding` in it, is no step.
+    What is blank, or has nothing in it that the pattern `holding` finds, is no step.
 
     >>> Cut((".", "。"), holding="=").spans("Easy. 3+4=7. 7*2=14。So 14.")
     [(5, 12), (12, 19)]
@@ -25,11 +25,11 @@ class Cut:
         return [(a, b) for a, b in pairwise(borders) if self._is_step(text[a:b])]
 
     def _is_step(self, piece: str) -> bool:
-        return bool(piece.strip()) and self.holding in piece
+        return bool(piece.strip()) and re.search(self.holding, piece) is not None
 
 
 PARAGRAPHS = Cut(("\n\n",))
 """As most process reward models have it."""
 
-SUMS = Cut((".", "。"), holding="=")
-"""The sentences of the tiny world that have a sum in them."""
+CLAIMS = Cut((".", "。"), holding=r"\d")
+"""The sentences of the tiny world that say a number: its sums, and what is concluded from them."""

@@ -1,0 +1,133 @@
+"""Student, teacher and optimizer of a distill stage: learn from a rollout, save, go on from a save.
+
+The rewards of a rollout, where it has any, are not looked at.
+"""
+
+import random
+from pathlib import Path
+
+from grpo.errors import UserError
+from grpo.metrics import FLOPS
+from grpo.model.load import load_draft, load_model, load_tokenizer
+from grpo.model.vocabulary import check_vocabulary
+from grpo.objective import ObjectiveBatch, SftObjective, Stats, merge_stats
+from grpo.recipe.stages import Distill
+from grpo.rollout.statistics import token_count, token_counts
+from grpo.stages.trained import Trained
+from grpo.stages.workbench import Workbench
+from grpo.train.distributed import Share, global_means
+from grpo.train.flops import over_all
+from grpo.train.optim import learning_rate, set_learning_rate
+from grpo.train.policy import Policy
+from grpo.train.sequences import Sequences
+from grpo.train.teacher import Teacher
+from grpo.train.update import NotFinite, Update, update
+from grpo.types import Rollout
+
+# Nothing is learnt from the tokens that were drawn, but from all that could have been.
+MEASURED = SftObjective(hard=0.0)
+
+
+class Student(Trained):
+    """What learns. `step` counts rollouts learnt from.
+
+    Raises UserError where the teacher has another vocabulary.
+    """
+
+    def __init__(self, stage: Distill, bench: Workbench, parent: Path) -> None:
+        super().__init__(stage, bench, parent)
+        self._stage = stage
+        folder = Path(stage.teacher)
+        check_vocabulary(bench.model, self.checkpoint, folder)
+        self.tokenizer = load_tokenizer(bench.model, self.checkpoint)
+        model = load_model(bench.model, self.checkpoint)
+        self.policy = Policy(
+            model, bench.accelerator, stage.optimizer, load_draft(model, self.checkpoint)
+        )
+        self._teacher = Teacher(
+            load_model(bench.model, folder),
+            bench.accelerator,
+            direction="reverse",
+            temperature=stage.temperature,
+        )
+        self.go_on(self.policy.optimizer)
+
+    def learn(self, rollout: Rollout) -> dict[str, float]:
+        """Every minibatch of the rollout, and what it did."""
+        self.step = rollout.step + 1
+        self.tokens += token_count(rollout)
+        done = [self._update(rollout, n, rows) for n, rows in enumerate(self._dealt(rollout))]
+        violation = self.policy.settle_load(0.0)
+        metrics = {} if violation is None else {"moe/max_vio": violation}
+        return metrics | {
+            "num_tokens": float(self.tokens),
+            "num_updates": float(len(done)),
+            **self._summary(done),
+            FLOPS: self._flops(rollout),
+        }
+
+    def save(self, score: float | None) -> None:
+        """Store everything the run goes on from; `score` ranks the checkpoint."""
+        weights = self.policy.weights() | self.policy.draft_weights()
+        self.store(self.policy.model, weights, self.policy.optimizer, score)
+
+    def _dealt(self, rollout: Rollout) -> list[list[int]]:
+        """The rollout's completions dealt to minibatches at random."""
+        rows = list(range(len(token_counts(rollout))))
+        random.Random(f"minibatches:{self.bench.recipe.seed}:{rollout.step}").shuffle(rows)
+        dealt = [rows[m :: self._stage.minibatches] for m in range(self._stage.minibatches)]
+        return [rows for rows in dealt if rows]
+
+    def _update(self, rollout: Rollout, number: int, rows: list[int]) -> Update:
+        stage, drawn = self._stage, _sequences(rollout)
+        total = rollout.step * stage.minibatches + number
+        rate = learning_rate(stage.optimizer, total, stage.steps * stage.minibatches)
+        set_learning_rate(self.policy.optimizer, rate)
+        share = Share.of(rows, self.bench.accelerator)
+        sequences = drawn.rows(share.rows)
+        mask_BT = sequences.mask_BT & share.counts
+        weights_BT = MEASURED.weights(
+            mask_BT,
+            total_sequences=len(rows),
+            total_tokens=sum(len(drawn.completions[row]) for row in rows),
+        )
+        try:
+            return update(
+                self.policy,
+                sequences,
+                ObjectiveBatch(mask_BT, weights_BT),
+                MEASURED,
+                temperature=stage.sampling.temperature,
+                budget=stage.tokens_per_microbatch,
+                max_grad_norm=stage.optimizer.max_grad_norm,
+                teacher=self._teacher,
+            )
+        except NotFinite as error:
+            raise UserError(
+                f"stage {stage.name!r}, step {rollout.step}, minibatch {number}: {error}; "
+                f"that minibatch was not applied, the last good checkpoint is {self.checkpoint}; "
+                "a lower optimizer.lr may help"
+            ) from error
+
+    def _summary(self, done: list[Update]) -> dict[str, float]:
+        stats: Stats = merge_stats(one.stats for one in done)
+        means = global_means(self.bench.accelerator, stats)
+        return {
+            "loss": sum(one.loss for one in done) / len(done),
+            "grad_norm": sum(one.grad_norm for one in done) / len(done),
+            "learning_rate": self.policy.optimizer.param_groups[0]["lr"],
+            "kl": means["kl"],
+            "entropy": means["entropy"],
+        }
+
+    def _flops(self, rollout: Rollout) -> float:
+        """FLOPs since the last step: drawing, the gate, the teacher, the updates."""
+        spent = self.policy.spent() + self._teacher.spent()
+        drawing = self.policy.cost.forward(token_counts(rollout))
+        return over_all(self.bench.accelerator, spent) + drawing
+
+
+def _sequences(rollout: Rollout) -> Sequences:
+    """All prompts with their completions."""
+    pairs = [(group.prompt_ids, c.token_ids) for group in rollout.groups for c in group.completions]
+    return Sequences([prompt for prompt, _ in pairs], [drawn for _, drawn in pairs])
