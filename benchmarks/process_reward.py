@@ -7,7 +7,7 @@ checker, step by step, beside what the untrained policy's own surprise says of t
 worth for choosing among samples, `grpo scale RESULT --by FOLDER` says.
 
     python benchmarks/process_reward.py --held-out runs/scaling/evaluations/before
-    python benchmarks/process_reward.py --learn outcome --epochs 1
+    python benchmarks/process_reward.py --learn outcome
 """
 
 import json
@@ -78,7 +78,7 @@ def main(
     problems: Annotated[int, typer.Option(help="Training problems.")] = 2000,
     samples: Annotated[int, typer.Option(help="Answers to each.")] = 8,
     measured: Annotated[int, typer.Option(help="Thoughts a held-out question.")] = 16,
-    epochs: int = 2,
+    epochs: int = 1,
     batch: int = 64,
     lr: float = 5e-4,
     seed: int = 0,

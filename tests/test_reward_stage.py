@@ -175,6 +175,8 @@ def test_what_comes_out_is_a_reward_model_that_is_whole(root: Path, base: str) -
     assert model.config.num_labels == 1 and model.config.architectures == [type(model).__name__]
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     assert tokenizer.chat_template == TEMPLATE and tokenizer.pad_token == "<|pad|>"
+    own, bases = ((folder / "tokenizer.json").read_bytes() for folder in (checkpoint, house.base))
+    assert own == bases
     if base == "mixture":
         moved = [n for n in tensors if n in before and not torch.equal(tensors[n], before[n])]
         assert any(".mlp.experts.7." in name for name in moved)

@@ -22,8 +22,8 @@ class Agreement:
     wrong steps that score below one half, `passed` that of right steps that do not; `first` the
     share of thoughts with a mistake in which the first one is the first below one half.
 
-    >>> Agreement(steps=11571, wrong=0.09, auc=0.99, auc_low=0.985, auc_high=0.993,
-    ...           accuracy=Estimate(...), found=0.91, passed=0.99, first=0.88)
+    >>> Agreement(steps=3012, wrong=0.086, auc=0.633, auc_low=0.605, auc_high=0.662,
+    ...           accuracy=Estimate(...), found=0.35, passed=0.81, first=0.20)
     """
 
     steps: int

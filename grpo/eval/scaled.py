@@ -15,8 +15,9 @@ from grpo.eval.result import Result
 from grpo.eval.row import Row
 from grpo.eval.samples import size
 from grpo.eval.scaling import Scaling, scaling
-from grpo.eval.score import Groups, by_question, plain
+from grpo.eval.score import by_question, plain
 from grpo.eval.task import Marking
+from grpo.eval.watched import Groups
 
 
 @dataclass(frozen=True)

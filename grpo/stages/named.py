@@ -4,7 +4,6 @@ from pathlib import Path
 
 from grpo.checkpoint.store import CheckpointStore
 from grpo.errors import UserError
-from grpo.model.load import base_folder
 from grpo.recipe.near import did_you_mean
 from grpo.recipe.sections import Model
 from grpo.stages.run_directory import RunDirectory
@@ -34,4 +33,7 @@ def named_checkpoint(name: str) -> str:
 def outside(name: str) -> Path:
     """The folder of a parent or teacher that no stage of the run made: a folder's own path,
     RUN:STAGE, a shipped model or one of the hub. Raises UserError where there is none."""
+    # Here, so that a name that is not there is told before torch loads.
+    from grpo.model.load import base_folder
+
     return base_folder(Model(path=named_checkpoint(name)))

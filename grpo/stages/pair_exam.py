@@ -81,7 +81,7 @@ def account(lines: Sequence[Line]) -> dict[str, Any]:
 
 
 def _by_column(lines: Sequence[Line]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for column in lines[0]:
+    for column in dict.fromkeys(name for line in lines for name in line):
         values = {str(line[column]) for line in lines if column in line}
         if column not in OWN and 1 < len(values) <= MOST_PARTS:
             parts = {v: [line for line in lines if line.get(column) == v] for v in sorted(values)}

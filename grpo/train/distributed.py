@@ -16,7 +16,7 @@ def processes() -> Accelerator:
     accelerator = Accelerator()
     if accelerator.mixed_precision != "no":
         raise UserError(
-            f"accelerate is set to mixed precision {accelerator.mixed_precision}, and here a recipe "
+            f"accelerate is set to mixed precision {accelerator.mixed_precision}, but a recipe "
             "says how its model is held; launch with --mixed_precision no, and set model.dtype"
         )
     return accelerator

@@ -17,6 +17,8 @@ from multiprocessing import Pipe
 from grpo_rewards.calls import Answer, Call, Setup
 
 _LAST_WORDS_S = 2.0
+# Threads that wait spin, by default, on cores that the sampler or the trainer needs.
+_QUIET = {"OMP_WAIT_POLICY": "PASSIVE", "TOKENIZERS_PARALLELISM": "false"}
 _TRACE_BYTES = 65536
 
 
@@ -42,7 +44,7 @@ class WorkerProcess:
             pass_fds=fds,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)},
+            env={**_QUIET, **os.environ, "PYTHONPATH": os.pathsep.join(map(_absolute, sys.path))},
         )
         theirs.close()
         os.close(trace_in)
@@ -104,6 +106,10 @@ class WorkerProcess:
         self._process.wait()
         self.pipe.close()
         os.close(self._trace)
+
+
+def _absolute(path: str) -> str:
+    return path or os.getcwd()
 
 
 def _cause_of_death(code: int) -> str:

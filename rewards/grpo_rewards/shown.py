@@ -6,6 +6,7 @@ No model is here, and no torch: a tokenizer comes as it is.
 
 import re
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 from grpo_rewards import tags
@@ -40,8 +41,10 @@ class Reader:
     """
 
     def __init__(self, tokenizer: Any, chat: bool, max_length: int) -> None:
-        tokenizer.truncation_side, tokenizer.padding_side = "left", "right"
-        self.tokenizer, self._chat, self._max_length = tokenizer, chat, max_length
+        # A copy: cutting to a length stays with a tokenizer, and would be saved with it.
+        self._tokenizer = deepcopy(tokenizer)
+        self._tokenizer.truncation_side, self._tokenizer.padding_side = "left", "right"
+        self._chat, self._max_length = chat, max_length
         added = tokenizer.added_tokens_decoder.values()
         special = [re.escape(token.content) for token in added if token.special]
         self._special = re.compile("|".join(special) or "(?!)")
@@ -50,12 +53,12 @@ class Reader:
         """The conversation as its template writes it, or its question and answer as they are."""
         turns = [{**turn, "content": self._tame(turn["content"])} for turn in turns]
         if self._chat:
-            return (self.tokenizer.apply_chat_template(turns, tokenize=False),)
+            return (self._tokenizer.apply_chat_template(turns, tokenize=False),)
         return turns[0]["content"], turns[1]["content"]
 
     def encoded(self, rows: Sequence[tuple[str, ...]], **how: Any) -> Any:
         """The token ids of such texts and what belongs to them, in `how` the tokenizer is asked."""
-        return self.tokenizer(
+        return self._tokenizer(
             *([*column] for column in zip(*rows, strict=True)),
             add_special_tokens=not self._chat,  # a template has written its own
             truncation=True,
