@@ -16,7 +16,9 @@ def own_precision() -> Iterator[None]:
     """A Trainer of TRL leaves its mixed precision to all who ask accelerate after it."""
     yield
     if accelerate := sys.modules.get("accelerate"):
-        accelerate.state.AcceleratorState._reset_state()
+        state = accelerate.state.AcceleratorState
+        if state._shared_state.get("_mixed_precision", "no") != "no":
+            state._reset_state()
 
 
 @pytest.fixture(scope="session")

@@ -118,7 +118,7 @@ def test_a_stage_has_its_own_problems_and_rewards_looked_up() -> None:
     [
         ({"path": "missing.jsonl"}, "path", "no file missing.jsonl"),
         ({"path": "p.jsonl"}, "path", "p.jsonl:1: no 'prompt'; a conversation has 'prompt' and"),
-        ({"path": "tiny:all"}, "path", "no generator 'tiny:all'; there are tiny:cold_start"),
+        ({"path": "tiny:all"}, "path", "no generator 'tiny:all'; the nearest is 'tiny:general'"),
         ({"path": "tiny:cold_start", "config": {"mix": 1}}, "path", "tiny:cold_start: its config"),
         ({"path": "./nowhere"}, "path", "there is no file or folder './nowhere'"),
     ],
