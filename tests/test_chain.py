@@ -1,4 +1,4 @@
-"""R1's chain in miniature: the shipped recipe from its first stage to its last, killed on the way."""
+"""R1's chain in miniature: the shipped recipe from first stage to last, killed on the way."""
 
 import json
 import signal

@@ -261,8 +261,8 @@ def house(tmp_path: Path) -> House:
         (
             rows(reasoning=3, general=2),
             {"evaluate_every": 2},
-            "stage 'all' looks at held-out problems of domain 'reasoning', and none of the 2 held "
-            "out is; set its evaluate_every to 0",
+            "stage 'all' looks at held-out problems with a right answer, and none of the 2 held "
+            "out has one; set its evaluate_every to 0",
         ),
     ],
 )

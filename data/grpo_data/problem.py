@@ -8,6 +8,8 @@ from typing import Any
 
 REASONING = "reasoning"
 """The domain of problems that name none."""
+OPEN = frozenset({"general", "harm"})
+"""The domains whose prompts have no one right answer: rewards judge them, correctness does not."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Problem:
     def domain(self) -> str:
         """What kind of good answer it asks for: its column `domain`, or "reasoning"."""
         return str(self.columns.get("domain") or REASONING)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no answer is the right one, by its domain; any other domain's name is free."""
+        return self.domain in OPEN
 
 
 def normalised(text: str) -> str:

@@ -11,7 +11,7 @@ from grpo.recipe.chain import Domain
 from grpo.recipe.stages import Rl
 from grpo_data.blend import Blend, Part
 from grpo_data.mixture import Stream
-from grpo_data.problem import REASONING, Problem
+from grpo_data.problem import Problem
 
 Order = Stream[Problem] | Blend[Problem]
 
@@ -48,10 +48,10 @@ def check_exam(stage: Rl, held_out: Sequence[Problem]) -> None:
     """Raises UserError where looks are asked for and no problem held out has a right answer."""
     if stage.domains is None or not stage.evaluate_every:
         return
-    if all(problem.domain != REASONING for problem in held_out):
+    if all(problem.is_open for problem in held_out):
         raise UserError(
-            f"stage {stage.name!r} looks at held-out problems of domain {REASONING!r}, and none of "
-            f"the {len(held_out):,} held out is; set its evaluate_every to 0"
+            f"stage {stage.name!r} looks at held-out problems with a right answer, and none of the "
+            f"{len(held_out):,} held out has one; set its evaluate_every to 0"
         )
 
 

@@ -11,7 +11,7 @@ from grpo.eval.result import GENERAL, REASONED
 from grpo.eval.task import Task, by_rewards, looked_on
 from grpo.recipe.sections import Prompt
 from grpo.recipe.stages import Evaluate
-from grpo_data.problem import REASONING, Problem
+from grpo_data.problem import Problem
 
 PURPOSE = "evaluate"
 
@@ -31,7 +31,7 @@ def posed(
             "data.held_out_path"
         )
     rewards = {name: paid.model_dump() for name, paid in (stage.rewards or {}).items()}
-    general = [problem for problem in problems if problem.domain != REASONING]
+    general = [problem for problem in problems if problem.is_open]
     if general and not rewards:
         domains = ", ".join(sorted({problem.domain for problem in general}))
         raise UserError(
@@ -48,7 +48,7 @@ def posed(
 
 def reasoned(problems: Sequence[Problem]) -> list[Problem]:
     """Those that have a right answer."""
-    return [problem for problem in problems if problem.domain == REASONING]
+    return [problem for problem in problems if not problem.is_open]
 
 
 def held_out(
