@@ -142,6 +142,7 @@ def test_a_disk_that_fills_during_a_checkpoint(small_disk: Path, unbroken: Path)
     tiny_run.assert_same_end(small_disk / "run", unbroken, 3)
 
 
+@pytest.mark.slow
 def test_a_launch_that_casts_behind_the_recipe_s_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

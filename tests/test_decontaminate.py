@@ -110,6 +110,7 @@ def test_the_clean_copy_has_the_other_rows_as_they_are(folder: Path) -> None:
     assert [path.name for path in (folder / "sub").iterdir()] == ["clean.jsonl"]
 
 
+@pytest.mark.slow
 def test_a_generator_is_a_training_set(folder: Path) -> None:
     (problem,) = load_problems("tiny:all", limit=1)
     write(folder / "bench.jsonl", [{"question": problem.question}])
@@ -186,6 +187,7 @@ def test_a_question_of_choices_is_compared_without_them(
     assert grpo("--rules", "exact", benchmarks="aqua").stdout.splitlines()[2].split()[2] == "2"
 
 
+@pytest.mark.slow
 def test_real_sets_from_the_command_line(folder: Path) -> None:
     train, bench = SHARED / "contest/aime_1983_2023.jsonl", SHARED / "math/math500.jsonl"
     if not train.is_file():

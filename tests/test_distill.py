@@ -28,6 +28,8 @@ from grpo.stages.workbench import Workbench
 from grpo.train.teacher import Teacher
 from grpo.train.update import Update, update
 
+pytestmark = pytest.mark.slow
+
 N, D, E, V = 50, 8, 6, 97
 directions = pytest.mark.parametrize("direction", DIRECTIONS)
 

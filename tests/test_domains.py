@@ -397,6 +397,7 @@ def left(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in kept}
 
 
+@pytest.mark.slow
 def test_a_stage_pays_by_domain_and_goes_on_to_the_same_bytes(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -262,6 +262,7 @@ def test_a_file_of_choices_is_one_of_letters(tmp_path: Path) -> None:
     assert (line.style, problem.answer, problem.question) == ("choice", "A", "Which?\n\nA) 1\nB) 2")
 
 
+@pytest.mark.slow
 def test_the_tiny_world_is_one_too(tmp_path: Path) -> None:
     line = own_file("tiny:chain", "question", "answer", after=None, reward="accuracy", split="test")
     assert len(load(line, tmp_path, limit=5).problems) == 5

@@ -158,6 +158,7 @@ def result(right: np.ndarray, k: int) -> dict[str, list[bool]]:
 
 
 @pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.slow
 def test_95_percent_intervals_hold_the_difference_that_often(world: str) -> None:
     truth, pairs = drawn(world, 400)
     _, _, _, k_before, k_after = WORLDS[world]

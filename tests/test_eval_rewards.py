@@ -30,6 +30,8 @@ from grpo.stages.wins import count_wins
 from grpo_data.problem import Problem
 from grpo_rewards.workers import Scorer
 
+pytestmark = pytest.mark.slow
+
 LANGUAGE, MANNERS = "language_consistency", "grpo_data.world.manners:manners"
 ScorerOf = Callable[[Mapping[str, Any]], Scorer]
 

@@ -18,6 +18,8 @@ from grpo.recipe.load import dump_recipe, parse_recipe
 from grpo.recipe.shipped import shipped_model
 from grpo_rewards.workers import Scorer
 
+pytestmark = pytest.mark.slow
+
 FIXTURES = Path(__file__).parent / "fixtures" / "benchmarks"
 FEW = ("--engine", "plain", "--max-tokens", "6", "runtime.threads=1")
 

@@ -28,6 +28,8 @@ from grpo.stages.workbench import Workbench
 from grpo.train.flops import ForwardCost
 from grpo_data.conversations import load_conversations
 
+pytestmark = pytest.mark.slow
+
 BASE = shipped_model("tiny-base")
 
 RECIPE = """\

@@ -30,6 +30,8 @@ from grpo.stages.workbench import Workbench
 from grpo_data.mixture import Stream
 from grpo_rewards import load_reward
 
+pytestmark = pytest.mark.slow
+
 TEMPLATE = "{% for m in messages %}{{ m['role'][0] + ':' + m['content'] + '<|end|>' }}{% endfor %}"
 HEAD = f"model.layers.{tiny_moe.LAYERS}."
 BIAS = "model.layers.1.mlp.gate.e_score_correction_bias"

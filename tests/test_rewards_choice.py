@@ -143,6 +143,7 @@ def dresses(row: dict[str, Any]) -> list[tuple[str, float]]:
     return [*((one, 1.0) for one in named), *((one, 0.0) for one in another + several)]
 
 
+@pytest.mark.slow
 def test_aqua() -> None:
     found = rows("choice/aqua.jsonl")
     rule = choice()

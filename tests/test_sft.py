@@ -25,6 +25,8 @@ from grpo.stages.tuning import Tuning
 from grpo.stages.workbench import Workbench
 from grpo.types import Request
 
+pytestmark = pytest.mark.slow
+
 TEMPLATE = (
     "{% for m in messages %}{{ m['role'][0] + ':' + m['content'] + '<|end|>' }}{% endfor %}"
     "{% if add_generation_prompt %}a:{% endif %}"

@@ -73,6 +73,7 @@ def page(root: Path) -> str:
 # --- which rows ---
 
 
+@pytest.mark.slow
 def test_a_run_of_one_tuned_stage_keeps_its_page(tmp_path: Path, chain: Path) -> None:
     single = build_run(tmp_path / "single")
     assert not is_chain(read_run(single)) and is_chain(read_run(chain))

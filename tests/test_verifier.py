@@ -47,6 +47,8 @@ from verifier.train import (  # noqa: E402
     train,
 )
 
+pytestmark = pytest.mark.slow
+
 ASKED = "<|user|>Start with 7. Add 5.<|end|><|assistant|>"
 STEPS = json.dumps({"steps": ["7+5=12", "12-2=10"]})
 RIGHT, SLIPPED = "First, 7+5=12. Then 12-2=10. So 10.", "First, 7+5=12. Then 12-2=11. So 11."
