@@ -23,7 +23,7 @@ demo: $(STAMP)
 	$(BIN)/grpo run recipes/tiny/r1_zero.yaml
 
 # A process a core, and one thread in each: what shares a file shares its engine.
-TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(STAMP)
 	$(TWO)

@@ -11,6 +11,11 @@ import tiny_run
 from filelock import FileLock
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first, so that no process ends alone with it."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True)
 def own_precision() -> Iterator[None]:
     """A Trainer of TRL leaves its mixed precision to all who ask accelerate after it."""

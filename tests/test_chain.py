@@ -91,14 +91,3 @@ def test_the_stages_stand_side_by_side(run: Path) -> None:
     assert status.code == 0
     assert all(len(line) <= 80 for line in status.out.splitlines())
     assert all(name in status.out for name in manifest(run)["stages"])
-
-
-def test_a_knob_of_a_late_stage_has_only_that_stage_done_again(run: Path) -> None:
-    before = manifest(run)["stages"]
-    done = chain(run, "stages.harmless.optimizer.lr=2e-4")
-    assert done.code == 0, done.err
-    after = manifest(run)["stages"]
-    changed = {name for name in after if after[name]["sha256"] != before[name]["sha256"]}
-    assert changed == {"harmless", "scenarios", "scenarios-score"}
-    assert "harmless begins anew (optimizer.lr 0.0003 -> 0.0002)" in done.out
-    assert "reasoning begins anew" not in done.out and "kept begins anew" not in done.out
