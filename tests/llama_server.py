@@ -41,6 +41,8 @@ class LlamaCpp:
         params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
         params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
         self._server = xllamacpp.Server(params)
+        # A server that is ended before its loop has begun waits for that loop for ever.
+        self.greedy((0,), 1)
 
     def tokens(self, text: str, *, add_special: bool = True) -> list[int]:
         """The text's token ids, special tokens in it read as such."""
