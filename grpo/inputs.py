@@ -36,12 +36,33 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _HUB_DATA = re.compile(r"([A-Za-z0-9][\w.-]*/)?[\w.-]+")
 """Old data sets have no owner."""
 
+Fault = tuple[str, Exception]
+"""(key, what is wrong with what it points at)."""
+
 _FOLDERS = ("models", "runs", "checkpoints", "data")
 """First parts of a path that nobody means as an owner on the hub."""
 
 
+class Missing(UserError):
+    """What a recipe points at is not on this machine; on another, or later, it may be."""
+
+
 def input_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
     """(key, sentence) for everything that is missing or of the wrong shape."""
+    return ((key, str(error)) for key, error in _faults(recipe))
+
+
+def wrong_inputs(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """(key, sentence) for everything that is there and of the wrong shape."""
+    return ((k, str(error)) for k, error in _faults(recipe) if not isinstance(error, Missing))
+
+
+def missing_inputs(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """(key, sentence) for everything that is not there."""
+    return ((k, str(error)) for k, error in _faults(recipe) if isinstance(error, Missing))
+
+
+def _faults(recipe: Recipe) -> Iterator[Fault]:
     yield from _model_faults(recipe)
     yield from _outside_faults(recipe)
     yield from _data_faults(recipe)
@@ -61,7 +82,7 @@ def check_model(name: str) -> None:
     if folder.is_file():
         raise UserError(f"{name!r} is a file; a model is a folder with config.json in it")
     if not _HUB_NAME.fullmatch(name) or _is_meant_as_path(name):
-        raise UserError(_no_model(name))
+        raise _no_model(name)
 
 
 def _is_meant_as_path(name: str) -> bool:
@@ -69,23 +90,25 @@ def _is_meant_as_path(name: str) -> bool:
     return bool(slash) and (first in _FOLDERS or Path(first).is_dir())
 
 
-def _no_model(name: str) -> str:
+def _no_model(name: str) -> UserError:
     if "/" in name:
-        return f"there is no folder {name!r} (seen from {Path.cwd()})"
+        return Missing(f"there is no folder {name!r} (seen from {Path.cwd()})")
     hint = did_you_mean(name, shipped_models())
-    return f"{name!r} is neither a folder, a model that ships, nor a hub name OWNER/NAME{hint}"
+    return UserError(
+        f"{name!r} is neither a folder, a model that ships, nor a hub name OWNER/NAME{hint}"
+    )
 
 
-def _model_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
+def _model_faults(recipe: Recipe) -> Iterator[Fault]:
     if recipe.model is None:
         return
     try:
         check_model(recipe.model.path)
     except UserError as error:
-        yield "model.path", str(error)
+        yield "model.path", error
 
 
-def _outside_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
+def _outside_faults(recipe: Recipe) -> Iterator[Fault]:
     """What is wrong with parents, teachers and tokenizers that no stage of the recipe makes."""
     made = {BASE, *(stage.name for stage in recipe.stages)}
     for stage in recipe.stages:
@@ -95,12 +118,12 @@ def _outside_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
                 try:
                     check_model(name)
                 except UserError as error:
-                    yield f"stages.{stage.name}.{key}", str(error)
+                    yield f"stages.{stage.name}.{key}", error
         if isinstance(stage, Pretrain) and stage.tokenizer is not None:
             try:
                 check_model(stage.tokenizer)
             except UserError as error:
-                yield f"stages.{stage.name}.tokenizer", str(error)
+                yield f"stages.{stage.name}.tokenizer", error
 
 
 def _is_stage_of_a_run(name: str) -> bool:
@@ -110,7 +133,7 @@ def _is_stage_of_a_run(name: str) -> bool:
     return manifest.is_file() and stage in json.loads(manifest.read_text()).get("stages", {})
 
 
-def _data_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
+def _data_faults(recipe: Recipe) -> Iterator[Fault]:
     own = {
         f"stages.{stage.name}.{key}": getattr(stage, key, None)
         for stage in recipe.stages
@@ -134,7 +157,7 @@ def _data_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield from _gate_faults(f"{key}.decontaminate.against", data.decontaminate)
 
 
-def _preference_faults(key: str, data: Preferences) -> Iterator[tuple[str, str]]:
+def _preference_faults(key: str, data: Preferences) -> Iterator[Fault]:
     sources = {"path": (data.path, data.config)}
     if data.held_out_path:
         sources["held_out_path"] = (data.held_out_path, data.held_out_config)
@@ -143,7 +166,7 @@ def _preference_faults(key: str, data: Preferences) -> Iterator[tuple[str, str]]
         yield from _source_faults(f"{key}.{name}", source, look)
 
 
-def _gate_faults(key: str, gate: Decontaminate | None) -> Iterator[tuple[str, str]]:
+def _gate_faults(key: str, gate: Decontaminate | None) -> Iterator[Fault]:
     if gate is None:
         return
     read = partial(read_texts, column=gate.question, limit=1)
@@ -154,16 +177,18 @@ def _gate_faults(key: str, gate: Decontaminate | None) -> Iterator[tuple[str, st
 
 def _source_faults(
     key: str, source: str, read: Callable[[str], Iterable[object]]
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[Fault]:
     if not _is_readable_here(source):
         is_on_hub = _HUB_DATA.fullmatch(source) and not _is_meant_as_path(source)
         if not is_on_hub and not Path(source).expanduser().is_dir():
-            yield key, f"there is no file or folder {source!r} (seen from {Path.cwd()})"
+            yield key, Missing(f"there is no file or folder {source!r} (seen from {Path.cwd()})")
         return
     try:
         list(read(source))
-    except (ValueError, FileNotFoundError) as error:
-        yield key, str(error)
+    except FileNotFoundError as error:
+        yield key, Missing(str(error))
+    except ValueError as error:
+        yield key, error
 
 
 def _is_readable_here(source: str) -> bool:
@@ -173,16 +198,16 @@ def _is_readable_here(source: str) -> bool:
     return bool(colon and kind in GENERATORS) or path.is_file() or path.suffix.lower() in READERS
 
 
-def _reward_faults(recipe: Recipe) -> Iterator[tuple[str, str]]:
+def _reward_faults(recipe: Recipe) -> Iterator[Fault]:
     for owner, rewards in _reward_tables(recipe):
         for name, paid in rewards.items():
             key = f"{owner}rewards.{name}"
             try:
                 _check_reward(name, paid.knobs)
             except BadKnob as error:
-                yield f"{key}.{error.knob}", str(error)
+                yield f"{key}.{error.knob}", error
             except ValueError as error:
-                yield key, str(error)
+                yield key, error
 
 
 def _reward_tables(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, Paid]]]:

@@ -108,6 +108,15 @@ def test_check_judges_every_recipe_it_is_given() -> None:
     assert result.stdout.startswith("r.yaml: ok")
 
 
+def test_check_tells_what_is_missing_from_what_is_wrong() -> None:
+    absent = grpo("check", "r.yaml", "data.path=none.jsonl", "model.path=models/none")
+    assert (absent.exit_code, absent.stdout.splitlines()[0]) == (0, "r.yaml: ok")
+    model, data = absent.stderr.splitlines()
+    assert model.startswith("missing: key 'model.path': there is no folder 'models/none'")
+    assert data.startswith("missing: key 'data.path': no file none.jsonl")
+    assert grpo("check", "r.yaml", "data.question=asked").exit_code == 2
+
+
 def test_check_without_a_recipe_says_so() -> None:
     result = grpo("check", "seed=1")
     assert (result.exit_code, result.stderr[:26]) == (2, "error: no recipe to check;")

@@ -102,6 +102,19 @@ def test_a_thought_without_words_is_not_consistent() -> None:
     assert judged("`x = 1`", language="en") == judged("$x$", language="en") == (0.0, "unparseable")
 
 
+def test_where_a_bare_number_is_a_fair_reply_it_pays_as_much_as_words_do() -> None:
+    reward = language_consistency(part="completion", wordless=1.0)
+    said = ("34", "34 is larger", "34 更大")
+    judged = [reward.judge(Sample("34 or 17?", text, {"language": "en"})) for text in said]
+    assert [one.value for one in judged] == [1.0, 1.0, 0.0]
+    assert judged[0].outcome == "unparseable"  # paid, and reported for what it is
+
+
+def test_no_worth_outside_of_nought_to_one() -> None:
+    with pytest.raises(ValueError, match=r"wordless must be from 0 to 1, got 1\.5"):
+        language_consistency(wordless=1.5)
+
+
 def test_an_unknown_language_is_skipped() -> None:
     assert judged("first add", language="fr") == (None, "skipped")
 

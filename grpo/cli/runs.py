@@ -10,7 +10,7 @@ from rich.table import Table
 from grpo.boundary import USER_ERROR, user_errors
 from grpo.cli.options import Run
 from grpo.errors import UserError
-from grpo.inputs import input_faults
+from grpo.inputs import input_faults, missing_inputs, wrong_inputs
 from grpo.recipe.lint import lint
 from grpo.recipe.load import load_recipe
 from grpo.recipe.schema import Recipe
@@ -67,7 +67,7 @@ def check(
         ),
     ],
 ) -> None:
-    """Say whether recipes are right and their inputs are there; no torch."""
+    """Say whether recipes are right, and what is not on this machine yet; no torch."""
     names = [word for word in recipes if "=" not in word or Path(word).is_file()]
     overrides = [word for word in recipes if word not in names]
     with user_errors():
@@ -104,12 +104,14 @@ def recipes() -> None:
 
 def _is_right(name: str, overrides: list[str]) -> bool:
     try:
-        recipe = load_recipe(name, overrides, input_faults)
+        recipe = load_recipe(name, overrides, wrong_inputs)
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         return False
     typer.echo("\n  ".join([f"{name}: ok", *summary(recipe)]))
     _warn(recipe)
+    for key, sentence in missing_inputs(recipe):
+        typer.echo(f"missing: key {key!r}: {sentence}", err=True)
     return True
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from grpo_rewards import tags
 from grpo_rewards.rule import RuleReward
-from grpo_rewards.verdict import SKIPPED, UNPARSEABLE, Judged, Sample
+from grpo_rewards.verdict import SKIPPED, Judged, Sample
 from grpo_rewards.words import HAN, SYLLABLES, plain
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
@@ -59,14 +59,22 @@ def language_consistency(
     column: str = "language",
     language: Literal["en", "zh"] | None = None,
     part: Literal["thought", "completion"] = "thought",
+    wordless: float = 0.0,
 ) -> RuleReward:
     """R1's equation 7: words in the target language / all words, in [0, 1]; Chinese by characters.
 
     The target is `language`; else the row's `column` ("en", "zh-CN", "Chinese"); else the script
     most of the question is in (the column `question`, or the prompt where there is none). A row of
     another language, or without a word to tell it by, is skipped. A thought without a word in it is
-    consistent with nothing: 0.0, "unparseable". `part` widens the look to the answer as well.
+    consistent with nothing: `wordless`, "unparseable". `part` widens the look to the answer as well.
+
+    `wordless` above 0 is for prompts to which a bare number is a fair reply: at 0 a policy is paid
+    there for saying something beside it.
+
+    Raises ValueError for a `wordless` outside [0, 1].
     """
+    if not 0 <= wordless <= 1:
+        raise ValueError(f"wordless must be from 0 to 1, got {wordless}")
 
     def quick(sample: Sample) -> Judged:
         target = language or _target(sample, column)
@@ -76,7 +84,7 @@ def language_consistency(
         text = sample.text if part == "completion" else tags.thought_of(sample.text, prefix)
         share = count_words(text).share(target)
         if share is None:
-            return UNPARSEABLE
+            return Judged(wordless, "unparseable")
         return Judged(share, "correct" if share >= _HALF else "wrong")
 
     return RuleReward("language_consistency", quick)
