@@ -143,7 +143,7 @@ def _data_faults(recipe: Recipe) -> Iterator[Fault]:
         if isinstance(data, Conversations) and not any(references(data.path)):
             look = partial(load_conversations, limit=1, config=data.config)
             yield from _source_faults(f"{key}.path", data.path, look)
-        if isinstance(data, Preferences):
+        if isinstance(data, Preferences) and not any(references(data.path)):
             yield from _preference_faults(key, data)
         if not isinstance(data, Data):
             continue

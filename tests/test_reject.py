@@ -234,6 +234,6 @@ def test_the_terminal_says_it_in_a_few_lines(
     assert capsys.readouterr().out.splitlines() == [
         "pick: 285 of 3,200 samples kept, of 219 of 400 problems",
         "pick: dropped 2,690 accuracy, 208 language, 17 overlap",
-        "pick: 12 of 12 conversations of tiny:general beside (dropped: none)",
-        "pick: 297 conversations in data/pick.jsonl",
+        "pick: 12 of 12 rows of tiny:general beside (dropped: none)",
+        "pick: 297 rows in data/pick.jsonl",
     ]

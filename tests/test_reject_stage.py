@@ -19,7 +19,7 @@ from grpo.rollout.record import read_rollout
 from grpo.rollout.shelf import RolloutShelf
 from grpo.rollout.statistics import token_counts
 from grpo.sampler import request_seed
-from grpo.stages import reject
+from grpo.stages import drawing
 from grpo.stages.identity import file_hash, weights_hash
 from grpo.stages.reject import run_reject
 from grpo.stages.run_directory import RunDirectory
@@ -78,7 +78,7 @@ class Bench:
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reject, "PIECE", 9)
+    monkeypatch.setattr(drawing, "PIECE", 9)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """The stage without a break."""
     bench = Bench(tmp_path_factory.mktemp("straight"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reject, "PIECE", 9)
+        patch.setattr(drawing, "PIECE", 9)
         bench.work()
     return bench
 

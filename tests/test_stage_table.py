@@ -258,8 +258,8 @@ def test_rejection_preferences_and_compute(chain: Path) -> None:
     run = read_run(chain)
     (sieve,) = sieved(run)
     assert sieve.sentence == (
-        "400 of 1,600 samples kept, of 150 of 200 problems; beside them 300 conversations of "
-        "tiny:general; 700 conversations in all"
+        "400 of 1,600 samples kept, of 150 of 200 problems; beside them 300 rows of "
+        "tiny:general; 700 rows in all"
     )
     assert [(one.why, one.count, one.alone) for one in sieve.dropped[:3]] == [
         ("accuracy below its floor", "600", "620"),

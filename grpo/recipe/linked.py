@@ -9,16 +9,19 @@ from itertools import takewhile
 from grpo.recipe.base import KeyPath
 from grpo.recipe.references import BASE, STAGE, is_outside, no_such, references
 from grpo.recipe.schema import Recipe
-from grpo.recipe.stages import AnyStage, Distill, Evaluate, Reject, RewardModel, Sft
+from grpo.recipe.stages import AnyStage, Compare, Distill, Evaluate, Reject, RewardModel, Sft
 
 Earlier = Mapping[str, AnyStage | None]
 """The stages that one may name; None stands for the base."""
 
-CONVERSATIONS, REWARD_MODEL, LANGUAGE_MODEL, SCORES = "conversations", "rewards", "text", "scores"
+CONVERSATIONS, PREFERENCES, REWARD_MODEL, LANGUAGE_MODEL, SCORES = (
+    "conversations", "preferences", "rewards", "text", "scores",
+)  # fmt: skip
 """What a stage may be named for."""
 
 _WANTED = {
     CONVERSATIONS: "a reject stage, which writes conversations",
+    PREFERENCES: "a compare stage, which writes preferences",
     REWARD_MODEL: "a reward_model stage",
     SCORES: "an evaluate stage",
     LANGUAGE_MODEL: "a stage whose weights write text, which a reward model's do not",
@@ -53,7 +56,11 @@ def lent_links(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
 
 def wanted_at(stage: AnyStage, at: KeyPath) -> str | None:
     """What a stage named at `at` must put out: a key of _WANTED; None where none can be named."""
-    if at == ("beside", "path") or (at == ("data", "path") and isinstance(stage, Sft)):
+    if at == ("data", "path") and isinstance(stage, RewardModel):
+        return PREFERENCES
+    if (at == ("beside", "path") and isinstance(stage, Reject)) or (
+        at == ("data", "path") and isinstance(stage, Sft)
+    ):
         return CONVERSATIONS
     if at == ("teacher", "path") or (at == ("teacher",) and isinstance(stage, Distill)):
         return LANGUAGE_MODEL
@@ -86,8 +93,8 @@ def _earlier(recipe: Recipe, stage: AnyStage) -> Earlier:
 
 
 def _is(wanted: str, stage: AnyStage | None) -> bool:
-    if wanted == CONVERSATIONS:
-        return isinstance(stage, Reject)
+    if wanted in (CONVERSATIONS, PREFERENCES):
+        return isinstance(stage, Reject if wanted == CONVERSATIONS else Compare)
     return isinstance(stage, RewardModel) == (wanted == REWARD_MODEL)
 
 

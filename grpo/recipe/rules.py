@@ -13,7 +13,17 @@ from grpo.recipe.linked import lent_links, wrong_links
 from grpo.recipe.process import process_faults
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Architecture, Data, Llama
-from grpo.recipe.stages import AnyStage, Distill, Evaluate, Pretrain, Reject, RewardModel, Rl, Sft
+from grpo.recipe.stages import (
+    AnyStage,
+    Compare,
+    Distill,
+    Evaluate,
+    Pretrain,
+    Reject,
+    RewardModel,
+    Rl,
+    Sft,
+)
 from grpo.recipe.walk import key_name
 
 
@@ -240,11 +250,14 @@ def _expert_groups(shape: Architecture) -> Iterator[tuple[str, str]]:
 
 
 def _floors(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
-    if not isinstance(stage, Reject):
+    if not isinstance(stage, Reject | Compare):
         return
     rewards = recipe.rewards if stage.rewards is None else stage.rewards
     if not rewards:
-        yield "rewards", "a reject stage needs at least one reward, such as `{accuracy: 1.0}`"
+        needs = f"a {stage.kind} stage needs at least one reward"
+        yield "rewards", f"{needs}, such as `{{accuracy: 1.0}}`"
+        return
+    if isinstance(stage, Compare):
         return
     for name in stage.keep.least:
         if name not in rewards:

@@ -172,6 +172,28 @@ class Reject(Stage):
     )
 
 
+class Compare(Stage):
+    """Ask a judge which of two completions is better: preferences for a reward model, drawn from
+    the model whose answers it is to judge.
+
+    Its weights pass through unchanged; what it puts out is `data/NAME.jsonl`.
+    """
+
+    reads: ClassVar[tuple[str, ...]] = (*Stage.reads, "rewards")
+
+    kind: Literal["compare"]
+    data: Data | None = knob(None, "this stage's problems; none: the recipe's")
+    rewards: dict[str, Paid] | None = knob(
+        None, "who judges: the completion of more reward is preferred; none: the recipe's"
+    )
+    problems: int = knob(..., "training problems sampled, the first in file order", ge=1)
+    samples: int = knob(8, "completions drawn a problem", ge=2)
+    sampling: Sampling = Sampling(temperature=1.0, max_tokens=1024)
+    pairs: int = knob(2, "pairs written a problem, at most", ge=1)
+    gap: float = knob(0.5, "by how much the better one's reward is higher, at least", gt=0)
+    beside: Preferences | None = knob(None, "preferences put beside, from a source of their own")
+
+
 class RewardModel(Stage):
     """Train a scalar head on a checkpoint to prefer what people preferred (Bradley-Terry)."""
 
@@ -240,5 +262,6 @@ class Evaluate(Stage):
 
 
 AnyStage = Annotated[
-    Pretrain | Sft | Rl | Reject | RewardModel | Distill | Evaluate, Field(discriminator="kind")
+    Pretrain | Sft | Rl | Reject | Compare | RewardModel | Distill | Evaluate,
+    Field(discriminator="kind"),
 ]

@@ -1,7 +1,7 @@
 """A recipe in a few plain lines, for the terminal; the whole of it is what dump_recipe writes."""
 
 from grpo.recipe.schema import Recipe
-from grpo.recipe.stages import AnyStage, Distill, Evaluate, Reject, RewardModel, Rl, Sft
+from grpo.recipe.stages import AnyStage, Compare, Distill, Evaluate, Reject, RewardModel, Rl, Sft
 
 
 def summary(recipe: Recipe) -> list[str]:
@@ -23,6 +23,9 @@ def _size(stage: AnyStage) -> str:
     if isinstance(stage, Reject):
         drawn = f"{stage.problems} problems x {stage.samples} samples"
         return f"{drawn}, at most {stage.keep.at_most} kept of each"
+    if isinstance(stage, Compare):
+        drawn = f"{stage.problems} problems x {stage.samples} samples"
+        return f"{drawn}, at most {stage.pairs} pairs of each"
     if isinstance(stage, RewardModel):
         return f"{stage.epochs} epochs of {stage.data.path}, {stage.batch} pairs a step"
     if isinstance(stage, Distill):

@@ -21,6 +21,9 @@ RULES = {
     "duplicate": "said already",
     "overlap": "shares ten words in a row with an evaluation",
     "surplus": "more than K of one prompt",
+    "empty": "nothing said",
+    "unjudged": "the judge was silent",
+    "unpaired": "no sample of the prompt far enough away",
 }
 """Rules of rejection sampling in words; any other is a reward that has to reach its floor."""
 
@@ -68,11 +71,11 @@ class Preferring:
 
 
 def sieved(run: RunDirectory) -> list[Sieved]:
-    """What each reject stage dropped and why, the commonest reason first."""
+    """What each reject or compare stage dropped and why, the commonest reason first."""
     return [
         Sieved(name, _sentence(report), tuple(_dropped(report)))
         for name, stage in run.stages.items()
-        if stage.get("kind") == "reject"
+        if stage.get("kind") in ("reject", "compare")
         and (report := _read(run.path / "data" / f"{name}.report.json"))
     ]
 
@@ -102,8 +105,8 @@ def _sentence(report: Mapping[str, Any]) -> str:
         told += f", of {_count(report, 'problems_kept')} of {_count(report, 'problems')} problems"
     beside = report.get("beside")
     if isinstance(beside, Mapping):
-        told += f"; beside them {_count(beside, 'kept')} conversations of {beside.get('source')}"
-    return f"{told}; {_count(report, 'rows')} conversations in all" if "rows" in report else told
+        told += f"; beside them {_count(beside, 'kept')} rows of {beside.get('source')}"
+    return f"{told}; {_count(report, 'rows')} rows in all" if "rows" in report else told
 
 
 def _dropped(report: Mapping[str, Any]) -> Iterator[Dropped]:

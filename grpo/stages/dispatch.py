@@ -3,7 +3,18 @@
 from pathlib import Path
 
 from grpo.errors import UserError
-from grpo.recipe.stages import AnyStage, Distill, Evaluate, Pretrain, Reject, RewardModel, Rl, Sft
+from grpo.recipe.stages import (
+    AnyStage,
+    Compare,
+    Distill,
+    Evaluate,
+    Pretrain,
+    Reject,
+    RewardModel,
+    Rl,
+    Sft,
+)
+from grpo.stages.compare import run_compare
 from grpo.stages.distill import run_distill
 from grpo.stages.evaluate import run_evaluate
 from grpo.stages.pretrain import run_pretrain
@@ -24,6 +35,8 @@ def run_stage(stage: AnyStage, bench: Workbench, parent: Path | None, goal: int)
         return run_rl(stage, bench, parent, goal)
     if isinstance(stage, Reject):
         return run_reject(stage, bench, parent)
+    if isinstance(stage, Compare):
+        return run_compare(stage, bench, parent)
     if isinstance(stage, Distill):
         return run_distill(stage, bench, parent, goal)
     if isinstance(stage, RewardModel):

@@ -10,8 +10,10 @@ from rich.console import Console
 
 from grpo.checkpoint.atomic import atomic_write
 from grpo.recipe.chain import Keeping
+from grpo.recipe.stages import Compare, Reject
 from grpo.stages.keeping import OVERLAP, Candidate
 from grpo.stages.untaught import Untaught
+from grpo.stages.workbench import Workbench
 from grpo_data.conversations import Conversation
 
 Row = Mapping[str, Any]
@@ -70,6 +72,23 @@ def beside(
     return rows, {**counts, "dropped": {OVERLAP: len(hits.rows)}, "overlap": hits.told}
 
 
+def finish(
+    stage: Reject | Compare,
+    bench: Workbench,
+    rows: Sequence[Row],
+    report: dict[str, Any],
+    flops: int,
+) -> None:
+    """Write `rows` and the report where the stage's output belongs, once for all processes."""
+    report |= {"rows": len(rows), "flops": flops}
+    if bench.accelerator.is_main_process:
+        bench.run.note_stage(stage.name, flops=float(flops))
+        file = bench.run.conversations(stage.name)
+        write(file, rows, report)
+        say(stage.name, file, report)
+    bench.accelerator.wait_for_everyone()
+
+
 def write(file: Path, rows: Iterable[Row], report: Mapping[str, Any]) -> None:
     """Write `file`, one row a line, and `NAME.report.json` beside it."""
     lines = (json.dumps(one, ensure_ascii=False, default=str) + "\n" for one in rows)
@@ -87,11 +106,11 @@ def say(name: str, file: Path, report: Mapping[str, Any]) -> None:
     ]
     if more := report.get("beside"):
         lines.append(
-            f"{name}: {more['kept']:,} of {more['read']:,} conversations of {more['source']} "
+            f"{name}: {more['kept']:,} of {more['read']:,} rows of {more['source']} "
             f"beside (dropped: {dropped(more)})"
         )
     console = Console(highlight=False)
-    for line in [*lines, f"{name}: {report['rows']:,} conversations in {file}"]:
+    for line in [*lines, f"{name}: {report['rows']:,} rows in {file}"]:
         console.print(line, soft_wrap=True, markup=False)
 
 

@@ -5,8 +5,8 @@ messages it sees the last of the user's.
 """
 
 from collections.abc import Sequence
-from functools import partial
 
+from grpo.recipe.chain import Preferences
 from grpo.recipe.stages import RewardModel
 from grpo_data.preferences import Preference, load_preferences
 from grpo_data.problem import is_held_out
@@ -22,15 +22,27 @@ def read_pairs(stage: RewardModel) -> tuple[list[Preference], list[Preference]]:
     for a source that cannot be read.
     """
     data, most = stage.data, stage.evaluate_pairs
-    load = partial(load_preferences, split=data.split, subset=data.subset)
-    train = load(data.path, limit=data.size, config=data.config)
+    train = read_preferences(data)
     if data.held_out_path:
-        held_out = load(data.held_out_path, limit=most, config=data.held_out_config)
+        held_out = load_preferences(
+            data.held_out_path,
+            split=data.split,
+            subset=data.subset,
+            limit=most,
+            config=data.held_out_config,
+        )
         return _told_apart(train, stage.part), _told_apart(held_out, stage.part)
     sides: tuple[list[Preference], list[Preference]] = ([], [])
     for preference in _told_apart(train, stage.part):
         sides[is_held_out(preference.key, data.held_out)].append(preference)
     return sides[0], sides[1][:most]
+
+
+def read_preferences(data: Preferences) -> list[Preference]:
+    """All preferences of the source."""
+    return load_preferences(
+        data.path, split=data.split, subset=data.subset, limit=data.size, config=data.config
+    )
 
 
 def shown(preferences: Sequence[Preference], part: str) -> tuple[list[Turns], list[Turns]]:

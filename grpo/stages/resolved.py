@@ -4,7 +4,7 @@ from functools import partial
 
 from grpo.model.load import base_folder
 from grpo.recipe.base import KeyPath
-from grpo.recipe.linked import CONVERSATIONS, wanted_at
+from grpo.recipe.linked import CONVERSATIONS, PREFERENCES, wanted_at
 from grpo.recipe.references import BASE, is_outside, replaced
 from grpo.recipe.schema import Recipe
 from grpo.recipe.stages import AnyStage, Distill, Sft
@@ -27,7 +27,7 @@ def resolved(stage: AnyStage, recipe: Recipe, run: RunDirectory) -> AnyStage:
 
 
 def _path(stage: AnyStage, recipe: Recipe, run: RunDirectory, at: KeyPath, name: str) -> str:
-    if wanted_at(stage, at) == CONVERSATIONS:
+    if wanted_at(stage, at) in (CONVERSATIONS, PREFERENCES):
         return str(run.conversations(name).resolve())
     if name == BASE:
         assert recipe.model is not None, "the recipe's own check asks for it"

@@ -35,7 +35,7 @@ class RunDirectory:
         return CheckpointStore(self.root / "checkpoints" / stage, knobs.keep_last, knobs.keep_best)
 
     def conversations(self, stage: str) -> Path:
-        """The file of conversations that a reject stage writes."""
+        """The file of rows that a reject or compare stage writes."""
         return self.root / "data" / f"{stage}.jsonl"
 
     def evaluation(self, stage: str) -> Path:

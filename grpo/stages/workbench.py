@@ -17,13 +17,22 @@ from grpo.model.load import base_folder, check_scorable
 from grpo.recipe.references import references
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Conversations, Data, Model
-from grpo.recipe.stages import AnyStage, Distill, Evaluate, Reject, RewardModel, Rl, Sft
+from grpo.recipe.stages import (
+    AnyStage,
+    Compare,
+    Distill,
+    Evaluate,
+    Reject,
+    RewardModel,
+    Rl,
+    Sft,
+)
 from grpo.rollout.collect import Collector
 from grpo.sampler import Sampler
 from grpo.stages import domains
 from grpo.stages.engine import Engine
 from grpo.stages.gate import past_the_gate
-from grpo.stages.pairs import read_pairs
+from grpo.stages.pairs import read_pairs, read_preferences
 from grpo.stages.posed import posed
 from grpo.stages.resolved import resolved
 from grpo.stages.run_directory import RunDirectory
@@ -116,27 +125,30 @@ class Workbench:
             if isinstance(stage, Sft) and not _is_to_come(stage.data.path):
                 self.conversations(stage)
             if isinstance(stage, RewardModel):
-                self.preferences(stage)
+                if not _is_to_come(stage.data.path):
+                    self.preferences(stage)
                 if self.recipe.model:
                     check_scorable(self.model, base_folder(self.recipe.model))
             if isinstance(stage, Reject) and stage.beside and not _is_to_come(stage.beside.path):
                 read_conversations(stage.beside)
-            if isinstance(stage, Rl | Distill | Reject | Evaluate):
+            if isinstance(stage, Compare) and stage.beside:
+                read_preferences(stage.beside)
+            if isinstance(stage, Rl | Distill | Reject | Compare | Evaluate):
                 self.problems(stage.data)
             if isinstance(stage, Evaluate):
                 self._look_at(stage)
-            if isinstance(stage, Rl | Distill | Reject):
+            if isinstance(stage, Rl | Distill | Reject | Compare):
                 self.training_problems(stage)
             if isinstance(stage, Rl):
                 self.order(stage)
-            if isinstance(stage, Rl | Reject) and not _is_to_come(self.rewards(stage)):
+            if isinstance(stage, Rl | Reject | Compare) and not _is_to_come(self.rewards(stage)):
                 self.scorer(self.rewards(stage)).start()
 
     def resolved(self, stage: AnyStage) -> AnyStage:
         """`stage` with paths in the place of the stages it names, which are done."""
         return resolved(stage, self.recipe, self.run)
 
-    def rewards(self, stage: Rl | Reject) -> dict[str, Setting]:
+    def rewards(self, stage: Rl | Reject | Compare) -> dict[str, Setting]:
         """The stage's rewards (those of all its domains together), or the recipe's."""
         chosen = (stage.paid if isinstance(stage, Rl) else stage.rewards) or self.recipe.rewards
         return {name: paid.model_dump() for name, paid in chosen.items()}
@@ -167,7 +179,7 @@ class Workbench:
         domains.check_exam(stage, self.problems(stage.data)[1])
         return domains.order(stage, self.training_problems(stage), self.recipe.seed)
 
-    def training_problems(self, stage: Rl | Distill | Reject) -> list[Problem]:
+    def training_problems(self, stage: Rl | Distill | Reject | Compare) -> list[Problem]:
         """What the stage trains on: the train problems of its data that pass the gate.
 
         What the gate finds is printed and written into the run directory.

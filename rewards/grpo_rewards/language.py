@@ -65,8 +65,8 @@ def language_consistency(
 
     The target is `language`; else the row's `column` ("en", "zh-CN", "Chinese"); else the script
     most of the question is in (the column `question`, or the prompt where there is none). A row of
-    another language, or without a word to tell it by, is skipped. A thought without a word in it is
-    consistent with nothing: `wordless`, "unparseable". `part` widens the look to the answer as well.
+    another language, or without a word to tell it by, is skipped. A thought without a word in it
+    is consistent with nothing: `wordless`, "unparseable". `part` widens the look to the answer.
 
     `wordless` above 0 is for prompts to which a bare number is a fair reply: at 0 a policy is paid
     there for saying something beside it.

@@ -1,0 +1,42 @@
+"""A compare stage: draw completions, have a judge say which is better, and write down the pairs.
+
+A reward model told apart by them has seen what the model it will judge does say, right and wrong.
+"""
+
+from pathlib import Path
+
+from grpo.errors import UserError
+from grpo.recipe.stages import Compare
+from grpo.stages import kept
+from grpo.stages.drawing import Drawing
+from grpo.stages.identity import weights_hash
+from grpo.stages.matched import Matches, beside, row
+from grpo.stages.pairs import read_preferences
+from grpo.stages.untaught import untaught
+from grpo.stages.workbench import Workbench
+
+
+def run_compare(stage: Compare, bench: Workbench, parent: Path) -> Path:
+    """Sample from `parent`, write `data/NAME.jsonl` and its report; `parent` comes out again.
+
+    Raises UserError where the judge tells no two samples of a problem apart.
+    """
+    matches = Matches(stage.pairs, stage.gap, bench.recipe.prompt.prefill)
+    drawing = Drawing(stage, bench, parent)
+    for group, seeds in drawing.groups(lambda: {"paired": matches.paired_share}):
+        matches.take(group, seeds)
+    against = untaught(stage, bench)
+    matches.choose(against)
+    report = matches.report()
+    if not matches.kept:
+        raise UserError(
+            f"stage {stage.name!r} pairs none of {report['samples']:,} samples (dropped: "
+            f"{kept.dropped(report)}); lower gap, draw more samples, or take another judge"
+        )
+    origin = kept.Origin(bench.recipe.name, stage.name, weights_hash(parent))
+    rows = [row(match, origin) for match in matches.kept]
+    if stage.beside:
+        more, report["beside"] = beside(read_preferences(stage.beside), stage.beside.path, against)
+        rows += more
+    kept.finish(stage, bench, rows, report, drawing.flops)
+    return parent
