@@ -227,6 +227,17 @@ def test_conversations_take_their_settings() -> None:
         {"paraphrases": "x"},
         {"size": 3},
         {"seeds": 1},
+        {"kinds": {}},
+        {"kinds": {"advice": 1}},
+        {"kinds": {"harm": 0}},
     ):
         with pytest.raises(ValueError, match="tiny:general: "):
             load_conversations("tiny:general", config=wrong)
+
+
+def test_some_kinds_of_conversation_come_more_often() -> None:
+    config = {"kinds": {"harm": 3, "self": 1}}
+    drawn = load_conversations("tiny:general", limit=2000, config=config)
+    seen = Counter(one.columns["kind"] for one in drawn)
+    assert set(seen) == {"harm", "self"}
+    assert 1400 < seen["harm"] < 1600  # 1,500 +- 5 standard deviations of 19

@@ -1,5 +1,8 @@
 """Settings that the general generators share, checked in one sentence."""
 
+from collections.abc import Mapping
+
+from grpo_data.world.manners.kinds import GENERAL
 from grpo_data.world.manners.wording import SIDES
 
 
@@ -16,3 +19,12 @@ def check_paraphrases(paraphrases: str, source: str) -> None:
         raise ValueError(
             f"{source}: paraphrases is one of {', '.join(SIDES)}, all; got {paraphrases!r}."
         )
+
+
+def check_kinds(kinds: Mapping[str, float], source: str) -> None:
+    """Raise ValueError, naming `source`, unless `kinds` are numbers above 0 by known names."""
+    if not kinds or not set(kinds) <= set(GENERAL):
+        raise ValueError(f"{source}: kinds are of {', '.join(GENERAL)}; got {', '.join(kinds)}.")
+    for kind, often in kinds.items():
+        if not isinstance(often, int | float) or not often > 0:
+            raise ValueError(f"{source}: kinds.{kind} is a number above 0, got {often!r}.")
