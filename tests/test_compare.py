@@ -10,17 +10,19 @@ from accelerate import Accelerator
 from grpo.errors import UserError
 from grpo.recipe.load import parse_recipe
 from grpo.recipe.shipped import shipped_model
-from grpo.recipe.stages import Compare
+from grpo.recipe.stages import Compare, RewardModel
 from grpo.stages.compare import run_compare
 from grpo.stages.identity import weights_hash
 from grpo.stages.kept import Origin
-from grpo.stages.matched import Matches, beside, row
+from grpo.stages.matched import Matches, row
+from grpo.stages.pairs import read_pairs
+from grpo.stages.resolved import resolved
 from grpo.stages.run_directory import RunDirectory
 from grpo.stages.untaught import Untaught
 from grpo.stages.workbench import Workbench
 from grpo.types import Completion, Group, Judgement
-from grpo_data.preferences import Preference, load_preferences
-from grpo_data.problem import Problem
+from grpo_data.preferences import load_preferences
+from grpo_data.problem import Problem, is_held_out
 
 BASE = shipped_model("tiny-base")
 
@@ -94,15 +96,6 @@ def test_a_row_is_a_preference_that_knows_where_it_comes_from(tmp_path: Path) ->
     }
 
 
-def test_what_stands_beside_passes_the_same_gate() -> None:
-    words = "one two three four five six seven eight nine ten"
-    known = Preference("0", "Say hello.", "Hello!", f"oh {words}", "k")
-    fine = Preference("1", "Say hello.", "Hello!", "No.", "k", {"fault": "refused"})
-    rows, counts = beside([known, fine], "tiny:helpful", Untaught({"exam": [words]}))
-    assert [(one["id"], one["fault"]) for one in rows] == [("1", "refused")]
-    assert (counts["read"], counts["kept"], counts["dropped"]) == (2, 1, {"overlap": 1})
-
-
 RECIPE = """\
 name: small
 seed: 5
@@ -118,8 +111,11 @@ stages:
     problems: 6
     samples: 4
     sampling: {max_tokens: 48}
-    beside: {path: "tiny:helpful", size: 5}
-  - {kind: reward_model, name: judge, data: {path: "stage:ask"}}
+  - name: judge
+    kind: reward_model
+    data: {path: "stage:ask", held_out: 0.3}
+    beside: {path: "tiny:helpful", size: 200}
+    batch: 2
 """
 
 
@@ -134,9 +130,15 @@ def test_a_stage_writes_pairs_that_a_reward_model_reads(tmp_path: Path) -> None:
     pairs = load_preferences(str(run.conversations("ask")))
     told: list[Any] = [one.columns["provenance"] for one in pairs]
     own = [one for one in told if one["source"] == "small:ask"]
-    assert len(own) >= 2 and len(pairs) == len(own) + 5
+    assert len(own) == len(pairs) >= 2
     assert all(one["rewards"] == [1.0, 0.0] for one in own)
     assert {one["checkpoint"] for one in own} == {weights_hash(BASE)}
+    judge = resolved(recipe.stages[1], recipe, run)
+    assert isinstance(judge, RewardModel)
+    train, held_out = read_pairs(judge)
+    names = {one.id for one in (*train, *held_out)}
+    assert {one.id for one in pairs} < names and len(names) == len(pairs) + 200
+    assert all(is_held_out(one.key, 0.3) for one in held_out if one.id in {p.id for p in pairs})
 
 
 @pytest.mark.slow
@@ -156,7 +158,7 @@ def test_a_judge_that_sees_no_difference_ends_the_run_in_a_sentence(tmp_path: Pa
     [
         ("stages.judge.data.path=stage:judge", "'judge' is this very stage"),
         ("stages.ask.rewards={}", "a compare stage needs at least one reward"),
-        ("stages.ask.beside.path=stage:ask", "no stage's output can stand here"),
+        ("stages.judge.beside.path=stage:judge", "'judge' is this very stage"),
         ("stages.ask.kind=reject", "must name a compare stage, which writes preferences"),
     ],
 )

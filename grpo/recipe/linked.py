@@ -56,11 +56,9 @@ def lent_links(recipe: Recipe) -> Iterator[tuple[KeyPath, str]]:
 
 def wanted_at(stage: AnyStage, at: KeyPath) -> str | None:
     """What a stage named at `at` must put out: a key of _WANTED; None where none can be named."""
-    if at == ("data", "path") and isinstance(stage, RewardModel):
+    if isinstance(stage, RewardModel) and at in (("data", "path"), ("beside", "path")):
         return PREFERENCES
-    if (at == ("beside", "path") and isinstance(stage, Reject)) or (
-        at == ("data", "path") and isinstance(stage, Sft)
-    ):
+    if at == ("beside", "path") or (at == ("data", "path") and isinstance(stage, Sft)):
         return CONVERSATIONS
     if at == ("teacher", "path") or (at == ("teacher",) and isinstance(stage, Distill)):
         return LANGUAGE_MODEL

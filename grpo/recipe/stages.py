@@ -191,7 +191,6 @@ class Compare(Stage):
     sampling: Sampling = Sampling(temperature=1.0, max_tokens=1024)
     pairs: int = knob(2, "pairs written a problem, at most", ge=1)
     gap: float = knob(0.5, "by how much the better one's reward is higher, at least", gt=0)
-    beside: Preferences | None = knob(None, "preferences put beside, from a source of their own")
 
 
 class RewardModel(Stage):
@@ -201,6 +200,7 @@ class RewardModel(Stage):
 
     kind: Literal["reward_model"]
     data: Preferences = knob(..., "the preferences")
+    beside: Preferences | None = knob(None, "preferences of a second source, learnt with them")
     part: Literal["completion", "answer"] = knob(
         "completion", "what it sees: all, or what follows the thought (R1: helpfulness)"
     )
@@ -210,7 +210,9 @@ class RewardModel(Stage):
     max_length: int = knob(
         4096, "tokens of a conversation it is shown, the last ones (R1: 8192)", ge=16
     )
-    evaluate_pairs: int = knob(1000, "held-out pairs judged at the end, the first in order", ge=1)
+    evaluate_pairs: int = knob(
+        1000, "held-out pairs of a source judged at the end, the first in order", ge=1
+    )
     optimizer: Optimizer = Optimizer(lr=6e-6)
     checkpoint: Checkpoints = Checkpoints(every=50)
 

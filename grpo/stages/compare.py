@@ -10,8 +10,7 @@ from grpo.recipe.stages import Compare
 from grpo.stages import kept
 from grpo.stages.drawing import Drawing
 from grpo.stages.identity import weights_hash
-from grpo.stages.matched import Matches, beside, row
-from grpo.stages.pairs import read_preferences
+from grpo.stages.matched import Matches, row
 from grpo.stages.untaught import untaught
 from grpo.stages.workbench import Workbench
 
@@ -25,8 +24,7 @@ def run_compare(stage: Compare, bench: Workbench, parent: Path) -> Path:
     drawing = Drawing(stage, bench, parent)
     for group, seeds in drawing.groups(lambda: {"paired": matches.paired_share}):
         matches.take(group, seeds)
-    against = untaught(stage, bench)
-    matches.choose(against)
+    matches.choose(untaught(stage, bench))
     report = matches.report()
     if not matches.kept:
         raise UserError(
@@ -35,8 +33,5 @@ def run_compare(stage: Compare, bench: Workbench, parent: Path) -> Path:
         )
     origin = kept.Origin(bench.recipe.name, stage.name, weights_hash(parent))
     rows = [row(match, origin) for match in matches.kept]
-    if stage.beside:
-        more, report["beside"] = beside(read_preferences(stage.beside), stage.beside.path, against)
-        rows += more
     kept.finish(stage, bench, rows, report, drawing.flops)
     return parent

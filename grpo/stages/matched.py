@@ -13,7 +13,6 @@ from grpo.stages.keeping import OVERLAP, Candidate
 from grpo.stages.kept import PROVENANCE, Origin, Row
 from grpo.stages.untaught import Untaught
 from grpo.types import Group
-from grpo_data.preferences import Preference
 
 EMPTY, DUPLICATE, UNJUDGED, UNPAIRED = "empty", "duplicate", "unjudged", "unpaired"
 _OWN = {"id", "key", "prompt", "chosen", "rejected", PROVENANCE}
@@ -118,31 +117,6 @@ def row(match: Match, origin: Origin) -> Row:
             "rewards": [one.judgement.reward for one in sides],
         },
     }
-
-
-def beside(
-    preferences: Sequence[Preference], source: str, untaught: Untaught
-) -> tuple[list[Row], dict[str, Any]]:
-    """The rows of `preferences` that overlap with nothing, and the counts."""
-    said = [(_asked(one), text) for one in preferences for text in (one.chosen, one.rejected)]
-    hits = untaught.hits(said)
-    hit = {row // 2 for row in hits.rows}
-    rows = [_told(one, source) for at, one in enumerate(preferences) if at not in hit]
-    counts = {"source": source, "read": len(preferences), "kept": len(rows)}
-    return rows, {**counts, "dropped": {OVERLAP: len(hit)}, "overlap": hits.told}
-
-
-def _told(one: Preference, source: str) -> Row:
-    asked = one.prompt if isinstance(one.prompt, str) else [dict(turn) for turn in one.prompt]
-    own = {"id": one.id, "key": one.key, "prompt": asked}
-    sides = {"chosen": one.chosen, "rejected": one.rejected}
-    return {**own, **sides, PROVENANCE: {"source": source}, **one.columns}
-
-
-def _asked(one: Preference) -> str:
-    if isinstance(one.prompt, str):
-        return one.prompt
-    return "\n".join(turn["content"] for turn in one.prompt)
 
 
 def _sides(match: Match) -> tuple[Candidate, Candidate]:

@@ -5,6 +5,7 @@ messages it sees the last of the user's.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from grpo.recipe.chain import Preferences
 from grpo.recipe.stages import RewardModel
@@ -15,34 +16,28 @@ from grpo_rewards.verdict import Sample
 
 
 def read_pairs(stage: RewardModel) -> tuple[list[Preference], list[Preference]]:
-    """(train, held out) of the stage's source, or of its two.
+    """(train, held out) of the stage's data and of what stands beside it.
 
     Pairs whose two sides are shown alike teach nothing and are in neither: those that differ in
     the thought alone, say, where only the answer is shown. Raises ValueError or FileNotFoundError
     for a source that cannot be read.
     """
-    data, most = stage.data, stage.evaluate_pairs
-    train = read_preferences(data)
+    sources = [data for data in (stage.data, stage.beside) if data]
+    splits = [_split(data, stage.part, stage.evaluate_pairs) for data in sources]
+    return [one for train, _ in splits for one in train], [one for _, out in splits for one in out]
+
+
+def _split(data: Preferences, part: str, most: int) -> tuple[list[Preference], list[Preference]]:
+    """(train, at most so many held out) of one source, or of its two."""
+    load = partial(load_preferences, split=data.split, subset=data.subset)
+    train = _told_apart(load(data.path, limit=data.size, config=data.config), part)
     if data.held_out_path:
-        held_out = load_preferences(
-            data.held_out_path,
-            split=data.split,
-            subset=data.subset,
-            limit=most,
-            config=data.held_out_config,
-        )
-        return _told_apart(train, stage.part), _told_apart(held_out, stage.part)
+        held_out = load(data.held_out_path, limit=most, config=data.held_out_config)
+        return train, _told_apart(held_out, part)
     sides: tuple[list[Preference], list[Preference]] = ([], [])
-    for preference in _told_apart(train, stage.part):
+    for preference in train:
         sides[is_held_out(preference.key, data.held_out)].append(preference)
     return sides[0], sides[1][:most]
-
-
-def read_preferences(data: Preferences) -> list[Preference]:
-    """All preferences of the source."""
-    return load_preferences(
-        data.path, split=data.split, subset=data.subset, limit=data.size, config=data.config
-    )
 
 
 def shown(preferences: Sequence[Preference], part: str) -> tuple[list[Turns], list[Turns]]:

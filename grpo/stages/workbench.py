@@ -32,7 +32,7 @@ from grpo.sampler import Sampler
 from grpo.stages import domains
 from grpo.stages.engine import Engine
 from grpo.stages.gate import past_the_gate
-from grpo.stages.pairs import read_pairs, read_preferences
+from grpo.stages.pairs import read_pairs
 from grpo.stages.posed import posed
 from grpo.stages.resolved import resolved
 from grpo.stages.run_directory import RunDirectory
@@ -131,8 +131,6 @@ class Workbench:
                     check_scorable(self.model, base_folder(self.recipe.model))
             if isinstance(stage, Reject) and stage.beside and not _is_to_come(stage.beside.path):
                 read_conversations(stage.beside)
-            if isinstance(stage, Compare) and stage.beside:
-                read_preferences(stage.beside)
             if isinstance(stage, Rl | Distill | Reject | Compare | Evaluate):
                 self.problems(stage.data)
             if isinstance(stage, Evaluate):
