@@ -116,6 +116,18 @@ def test_held_out_wordings_are_of_words_that_were_learnt(
     assert not vocabulary("held_out") - vocabulary("train")
 
 
+def test_what_is_shown_is_half_of_what_is_trained_on() -> None:
+    assert Wordings(("a", "b", "c"), ("d",)).of("shown") == ("a", "b")
+    shown, train = (
+        {
+            c.prompt
+            for c in load_conversations("tiny:general", limit=4000, config={"paraphrases": p})
+        }
+        for p in ("shown", "train")
+    )
+    assert len(train - shown) > 1000 < len(shown)
+
+
 def test_the_setting_words_problems_on_a_side() -> None:
     for side in SIDES:
         drawn = load_problems("tiny:general", limit=300, config={"paraphrases": side})
@@ -148,7 +160,9 @@ def test_a_problem_carries_what_rewards_and_reports_read() -> None:
     for problem in problems("general", size=400):
         columns = problem.columns
         assert columns["kind"] in GENERAL and columns["language"] in LANGUAGES
-        assert columns["domain"] == ("harm" if columns["kind"] == "harm" else "general")
+        own = {"harm": "harm", "instruction": "instruction"}
+        assert columns["domain"] == own.get(columns["kind"], "general")
+        assert problem.is_open
         assert problem.id == f"{columns['kind']}-{columns['language']}-{problem.key}"
         assert problem.answer and "<" not in problem.answer
         assert not columns["harmful"] or columns["kind"] == "harm"
@@ -160,7 +174,7 @@ def test_kinds_mix_with_the_reasoning_ones() -> None:
     seen = Counter(p.columns["kind"] for p in drawn)
     assert set(seen) == {*KINDS, *GENERAL} and min(seen.values()) > 130
     domains = Counter(p.columns.get("domain", "reasoning") for p in drawn)
-    assert set(domains) == {"reasoning", "general", "harm"}
+    assert set(domains) == {"reasoning", "general", "instruction", "harm"}
     assert problems("greeting,self,instruction,harm", size=50) == problems("general", size=50)
 
 
@@ -168,7 +182,7 @@ def test_kinds_mix_with_the_reasoning_ones() -> None:
     ("kinds", "knobs", "sentence"),
     [
         ("chain,hram", {}, r"no kind 'hram'; there are chain, .*harm"),
-        ("general", {"paraphrases": "test"}, "paraphrases is one of train, held_out, all; got"),
+        ("general", {"paraphrases": "test"}, "paraphrases is one of train, held_out, shown, all; "),
         ("all", {"paraphrases": "train"}, "only general kinds have paraphrases"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 REASONING = "reasoning"
 """The domain of problems that name none."""
-OPEN = frozenset({"general", "harm"})
+OPEN = frozenset({"general", "harm", "instruction"})
 """The domains whose prompts have no one right answer: rewards judge them, correctness does not."""
 
 

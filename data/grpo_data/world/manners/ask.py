@@ -43,7 +43,7 @@ class Ask:
     def columns(self) -> dict[str, Any]:
         """The request as columns that JSON knows; `from_columns` reads them back."""
         return {
-            "domain": "harm" if self.kind == "harm" else "general",
+            "domain": self.kind if self.kind in ("harm", "instruction") else "general",
             **vars(self),
             "words": list(self.words),
             "numbers": list(self.numbers),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from grpo_data.world.manners.kinds import GENERAL
-from grpo_data.world.manners.wording import SIDES
+from grpo_data.world.manners.wording import SHOWN, SIDES
 
 
 def check_share(held_out: object, source: str) -> None:
@@ -14,10 +14,11 @@ def check_share(held_out: object, source: str) -> None:
 
 
 def check_paraphrases(paraphrases: str, source: str) -> None:
-    """Raise ValueError, naming `source`, unless `paraphrases` is a side or "all"."""
-    if paraphrases not in (*SIDES, "all"):
+    """Raise ValueError, naming `source`, unless `paraphrases` is a side, a part of one or "all"."""
+    known = (*SIDES, SHOWN, "all")
+    if paraphrases not in known:
         raise ValueError(
-            f"{source}: paraphrases is one of {', '.join(SIDES)}, all; got {paraphrases!r}."
+            f"{source}: paraphrases is one of {', '.join(known)}; got {paraphrases!r}."
         )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from random import Random
 
 SIDES = ("train", "held_out")
+SHOWN = "shown"
+"""The part of the train side that a demonstration need not go beyond: its first half."""
 TRAIN_SHARE = 0.7  # of the prompts, where both sides may come
 
 
@@ -21,7 +23,9 @@ class Wordings:
     held_out: tuple[str, ...]
 
     def of(self, side: str) -> tuple[str, ...]:
-        """The wordings on `side`, one of SIDES."""
+        """The wordings on `side`, one of SIDES or SHOWN."""
+        if side == SHOWN:
+            return self.train[: (len(self.train) + 1) // 2]
         return self.train if side == "train" else self.held_out
 
 
