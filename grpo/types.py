@@ -66,6 +66,8 @@ class Judgement:
 class Group:
     """G completions of one prompt, each with its judgement: the unit advantages are taken over.
 
+    `drawn` is the step it was drawn for, where another one learns from it.
+
     >>> Group(problem, "<|user|>3 + 4?<|end|><|assistant|>", (2, 17, 42), completions, judgements)
     """
 
@@ -74,6 +76,22 @@ class Group:
     prompt_ids: tuple[int, ...]
     completions: tuple[Completion, ...]
     judgements: tuple[Judgement, ...]
+    drawn: int | None = None
+
+
+@dataclass(frozen=True)
+class Refilled:
+    """What became of the groups of a rollout that was refilled, and how far the problems are read.
+
+    `learnt` has for each group the step that learns from it, None where its rewards are equal;
+    `places` are by part (a domain, or "" where there is one order for all) the problems drawn since
+    the stage began.
+
+    >>> Refilled(learnt=(12, None, 12, 13), places={"": 431})
+    """
+
+    learnt: tuple[int | None, ...]
+    places: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -81,6 +99,7 @@ class Rollout:
     """All groups drawn for one step with one policy.
 
     `metrics` are what the rewards logged of the whole (TRL's `log_metric`), means by name.
+    `refilled` is None where a step learns from what it draws and from nothing else.
 
     >>> Rollout(step=12, groups=(group,) * 32, metrics={"brevity/words": 41.5})
     """
@@ -88,3 +107,4 @@ class Rollout:
     step: int
     groups: tuple[Group, ...]
     metrics: Mapping[str, float] = field(default_factory=dict)
+    refilled: Refilled | None = None

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -53,6 +54,20 @@ def sampling(purpose: str, step: str, name: str) -> None:
             before(engine, "step", lambda: next(passes) == 8 and strike(name))
 
     before(Collector, "collect", arm)
+
+
+def refilling(step: str, number: str, name: str) -> None:
+    """When `step` is about to draw its `number`-th round (from 1): what it drew so far is lost."""
+    from grpo.rollout.shelf import RolloutShelf
+
+    rounds: Counter[int] = Counter()
+
+    def act(shelf: Any, problems: Any, at: int, times: Any) -> None:
+        rounds[at] += 1
+        if (at, rounds[at]) == (int(step), int(number)):
+            strike(name)
+
+    before(RolloutShelf, "collect", act)
 
 
 def evaluating(piece: str, name: str) -> None:
@@ -181,6 +196,7 @@ def _note_requests(file: Path, sampler: Any, requests: Any, sampling: Any) -> No
 FAULTS: dict[str, Callable[..., None]] = {
     "none": lambda: None,
     "sampling": sampling,
+    "refilling": refilling,
     "evaluating": evaluating,
     "updating": updating,
     "studying": studying,

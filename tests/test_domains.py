@@ -458,6 +458,32 @@ def test_a_stage_pays_by_domain_and_goes_on_to_the_same_bytes(
 
 
 @pytest.mark.slow
+def test_a_domain_that_never_succeeds_takes_no_other_s_place(house: House) -> None:
+    # Nothing that random weights write is right; their letters are a matter of chance.
+    table = {
+        "reasoning": {"rewards": {"accuracy": 1.0}},
+        "general": {"rewards": {house.own("letters"): 1.0}, "share": 0.5, "after": 0.4},
+    }
+    problems = rows(reasoning=20, general=12)
+    recipe = house.recipe(problems, table, steps=3, refill={"rounds": 2}, minibatches=2)
+    (stage,) = recipe.stages
+    assert isinstance(stage, Rl)
+    with house.bench(recipe) as bench:
+        bench.prepare()
+        run_rl(stage, bench, house.root / "base", 3)
+    first, *rest = lines(house.root / "run")
+    # 4 of reasoning, then, as none was live, 4 and 2 - 1 for the next step: no batch at all
+    assert (first["refill/prompts"], first["refill/effective_batch"]) == (9, 0)
+    assert (first["refill/lacking"], first["num_updates"], "loss" in first) == (4, 0, False)
+    for line in rest:
+        # twice 2 + 1 of reasoning, and general ones until there are 2
+        assert line["domains/reasoning/frac_prompts"] * line["refill/prompts"] == pytest.approx(6)
+        assert (line["refill/effective_batch"], line["refill/lacking"]) == (2, 2)
+        assert line["domains/reasoning/frac_reward_zero_std"] == 1
+        assert line["num_updates"] == 2 and line["grad_norm"] > 0
+
+
+@pytest.mark.slow
 def test_reward_models_of_several_domains_are_each_loaded_once(house: House) -> None:
     from test_rewards_reward_model import llama, saved
 

@@ -1,5 +1,6 @@
 """From a rollout to a lesson: who is taught, what each token weighs, who takes which part."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -109,6 +110,61 @@ def test_dead_groups_still_count_in_the_denominators(held: Policy, loss: str, we
         expected = torch.zeros(lesson.batch.mask_BT.shape[1])
         expected[: len(completion)] = weight(len(completion), total)
         torch.testing.assert_close(lesson.batch.weights_BT[row], expected)
+
+
+@pytest.mark.parametrize("loss", ["grpo", "dapo", "dr_grpo"])
+def test_what_was_drawn_and_not_used_counts_nowhere(held: Policy, loss: str) -> None:
+    """Of four groups drawn two are live: with others in place of the dead ones, or with nothing."""
+    alive = rollout(LIVE, DEAD, OTHER, ZERO)
+    used = replace(alive, groups=(alive.groups[0], alive.groups[2]))
+    lesson = taught(held, used, minibatches=1, objective={"loss": loss})
+    lengths = [len(completion) for completion in lesson.sequences.completions]
+    # 8 completions: 1 / (8 |o|) a token; 1 / all their tokens; 1 / (8 * 12).
+    for weights, length in zip(lesson.batch.weights_BT, lengths, strict=True):
+        by_hand = {"grpo": 1 / (8 * length), "dapo": 1 / sum(lengths), "dr_grpo": 1 / 96}
+        expected = torch.zeros(len(weights))
+        expected[:length] = by_hand[loss]
+        torch.testing.assert_close(weights, expected)
+    assert Teacher(stage(), held, None, RECIPE).lesson(Rollout(3, ())) is None
+
+
+def banked(rolled: Rollout, *numbers: int) -> Rollout:
+    """The rollout with some of its groups drawn by the step before."""
+    groups = enumerate(rolled.groups)
+    return replace(
+        rolled,
+        groups=tuple(replace(g, drawn=rolled.step - 1) if n in numbers else g for n, g in groups),
+    )
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("minibatches", [1, 2])
+def test_a_banked_group_has_the_log_probs_it_was_drawn_with(held: Policy, minibatches: int) -> None:
+    rolled = banked(rollout(OTHER, LIVE), 1)
+    lesson = taught(held, rolled, minibatches=minibatches)
+    assert lesson.batch.old_logprobs_BT is not None
+    present = plain_logprobs(held.model, lesson.sequences)[0]
+    for row, old in enumerate(lesson.batch.old_logprobs_BT):
+        length = len(lesson.sequences.completions[row])
+        if place(lesson, rolled, row) >= G:
+            assert old[:length].tolist() == [-1.0] * length  # the sampler's
+        elif minibatches == 1:
+            assert old.isnan().all()  # whoever learns has drawn it
+        else:
+            torch.testing.assert_close(old[:length], present[row], atol=2e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_with_a_correction_a_banked_group_is_weighed_by_its_ratio(held: Policy) -> None:
+    knobs = {"correction": "truncate", "correction_cap": 1.5}
+    fresh = taught(held, rollout(LIVE, OTHER), minibatches=1, objective=knobs)
+    lesson = taught(held, banked(rollout(LIVE, OTHER), 0), minibatches=1, objective=knobs)
+    ours = plain_logprobs(held.model, lesson.sequences)[0]
+    # The old policy is the present one; drawn at -1 a token, the ratio is exp(ours + 1), cut.
+    close(lesson.batch.old_logprobs_BT, ours)
+    close(lesson.batch.correction_BT, [(row + 1).exp().clamp(max=1.5) for row in ours])
+    assert lesson.batch.old_logprobs_BT is not None and fresh.batch.old_logprobs_BT is not None
+    assert lesson.batch.old_logprobs_BT.equal(fresh.batch.old_logprobs_BT)
 
 
 def test_advantages_are_the_groups_own(held: Policy) -> None:

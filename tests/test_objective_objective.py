@@ -54,6 +54,21 @@ def test_policy_loss_and_its_aggregation(loss: str, expected: float) -> None:
     assert loss_of(objective(loss)) == pytest.approx(expected, abs=1e-6)
 
 
+def test_a_completion_without_old_log_probs_is_of_the_policy_that_learns() -> None:
+    held = objective("dapo")
+    old = torch.where(torch.tensor([[True], [False]]), NAN, OLD)
+    batch = replace(policy_batch(held), old_logprobs_BT=old)
+    logp = LOGP.clone().requires_grad_()
+    loss, stats = held(logp, ENTROPY, batch)
+    loss.backward()
+    # ratios of 1: -1 three times; of .5, clipped to .8, as before
+    assert loss.item() == pytest.approx((-3 + 0.8) / 4, abs=1e-6)
+    assert mean_stats(stats)["clip_ratio/region_mean"] == 1 / 4
+    # d/dlogp of -1/4 rho A at rho = 1; the clipped token has none
+    assert logp.grad is not None
+    torch.testing.assert_close(logp.grad, torch.tensor([[-0.25] * 3, [0.0] * 3]))
+
+
 def test_the_aggregation_is_a_choice_of_its_own() -> None:
     assert loss_of(objective("grpo", aggregation="token_mean")) == pytest.approx(-0.475, abs=1e-6)
     assert loss_of(objective("dapo", aggregation="constant")) == pytest.approx(-0.19, abs=1e-6)

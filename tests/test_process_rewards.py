@@ -31,6 +31,7 @@ from grpo.rollout.shelf import RolloutShelf
 from grpo.rollout.statistics import rollout_metrics
 from grpo.rollout.step_ends import in_tokens
 from grpo.sampler.plain import PlainSampler
+from grpo.stages.draws import _live
 from grpo.stages.lesson import Lesson, Teacher
 from grpo.timing import Stopwatch
 from grpo.train.policy import Policy, Reference
@@ -378,6 +379,18 @@ def test_a_group_lives_by_its_outcomes_or_by_its_steps(held: Policy) -> None:
     assert len(taught(held, recipe(), BY_STEPS, BY_OUTCOME)) == 4
     # The means of DEAD's steps differ (1 and 0), and so would the sums of all rewards.
     assert lesson(held, recipe(), DEAD) is None
+
+
+def test_the_bank_keeps_what_the_lesson_would_teach() -> None:
+    plan = recipe()
+    (stage,) = plan.stages
+    assert isinstance(stage, Rl)
+    groups = (LIVE, DEAD, BY_STEPS, BY_OUTCOME)
+    assert _live(stage, plan)(Rollout(3, groups)) == [True, False, True, True]
+    # where steps do not count, the sums of all rewards do: here one and the same
+    outcomes = recipe({"objective": {}}).stages[0]
+    assert isinstance(outcomes, Rl)
+    assert _live(outcomes, plan)(Rollout(3, groups)) == [False] * 4
 
 
 def test_a_group_of_equal_outcomes_has_the_steps_share_alone(held: Policy) -> None:

@@ -49,6 +49,12 @@ def test_a_sound_recipe_breaks_no_rule_and_earns_no_warning() -> None:
         (recipe({"prompts": 4, "minibatches": 5}), "zero.minibatches", "5 minibatches cannot"),
         (recipe(rewards={}), "rewards", "needs at least one reward"),
         (recipe({"rewards": {}}), "zero.rewards", "needs at least one reward"),
+        (
+            recipe({"refill": {}, "objective": {"kl_in": "reward"}}),
+            "zero.refill",
+            "a group of equal rewards still learns its KL",
+        ),
+        (recipe({"ahead": 1}), "zero.ahead", "set objective.correction to truncate"),
         (recipe({}, EVALUATE, data=NO_HELD_OUT), "after.problems", "no problem is held out"),
         (recipe({"evaluate_every": 5}, data=NO_HELD_OUT), "zero.evaluate_every", "no problem"),
         (
@@ -159,6 +165,11 @@ def objective(**knobs: Any) -> Recipe:
             recipe(
                 {"objective": {"correction": "mask"}, "sampling": {"max_tokens": 9, "top_p": 0.9}}
             ),
+            "zero.sampling.top_p",
+            "set top_p to 1",
+        ),
+        (
+            recipe({"refill": {"rounds": 2}, "sampling": {"max_tokens": 9, "top_p": 0.9}}),
             "zero.sampling.top_p",
             "set top_p to 1",
         ),

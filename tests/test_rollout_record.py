@@ -4,13 +4,14 @@ import datetime
 import math
 import os
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from grpo.rollout.record import SCHEMA, read_rollout, write_rollout
-from grpo.types import Completion, Group, Judgement, Rollout
+from grpo.types import Completion, Group, Judgement, Refilled, Rollout
 from grpo_data.problem import Problem
 
 # Numbers that a shorter type or a decimal text would not give back.
@@ -75,6 +76,13 @@ def bits(numbers: tuple[float, ...]) -> bytes:
 
 def test_it_comes_back_as_it_went(file: Path) -> None:
     assert read_rollout(file) == rollout()
+
+
+def test_who_learns_from_it_comes_back_and_is_a_column(tmp_path: Path) -> None:
+    drawn = replace(rollout(), refilled=Refilled((None, 13), {"general": 7, "": 41}))
+    write_rollout(tmp_path / "r.parquet", drawn, ADVANTAGES)
+    assert read_rollout(tmp_path / "r.parquet") == drawn
+    assert pq.read_table(tmp_path / "r.parquet")["learnt"].to_pylist() == [None, None, 13, 13]
 
 
 def test_it_comes_back_to_the_last_bit(file: Path) -> None:

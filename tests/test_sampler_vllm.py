@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from string import ascii_letters
 
 import numpy as np
@@ -88,6 +89,26 @@ def test_starting_an_engine_leaves_the_process_as_it_was(started):
 def test_log_probabilities_are_the_trainers(policy, drawn):
     report = gap(policy, *drawn)
     assert (report.mean < 1e-5, report.max < 1e-4, report.tokens > 300) == (True, True, True)
+
+
+def test_from_another_thread_beside_a_model_that_trains_it_draws_the_same(sampler, drawn):
+    asked, alone = drawn
+    trained, ids = tiny_moe.model(seed=5), torch.arange(60).view(2, 30)
+
+    def gradient():
+        trained.zero_grad()
+        trained(ids).logits.square().mean().backward()
+        return trained.lm_head.weight.grad.clone()
+
+    expected, randomness = gradient(), torch.get_rng_state()
+    with ThreadPoolExecutor(1, initializer=torch.get_num_threads) as thread:
+        drawing = thread.submit(sampler.sample, asked, SAMPLING)
+        beside = [gradient()]
+        while not drawing.done():
+            beside.append(gradient())
+        assert drawing.result() == alone
+    assert all(found.equal(expected) for found in beside)
+    assert torch.get_rng_state().equal(randomness)
 
 
 def test_draws_follow_the_policy(policy, drawn):

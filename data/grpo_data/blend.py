@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import count, islice
 from typing import Generic, TypeVar
 
-from grpo_data.mixture import shuffled
+from grpo_data.mixture import Stream, shuffled
 
 Row = TypeVar("Row")
 
@@ -52,6 +52,8 @@ class Blend(Generic[Row]):
         # Only a memory of work done, for one batch size. Never part of the result.
         self._size, self._next = 0, 0
         self._batches: Iterator[list[Row]] = iter(())
+        self._quotas: dict[int, tuple[Iterator[list[str]], list[dict[str, int]]]] = {}
+        self._streams: dict[str, Stream[Row]] = {}
 
     def batch(self, step: int, size: int) -> list[Row]:
         """The `size` rows of `step` (from 0), the parts mixed; the same for the same arguments."""
@@ -62,13 +64,30 @@ class Blend(Generic[Row]):
         skipped, self._next = step - self._next, step + 1
         return next(islice(self._batches, skipped, None))
 
-    def _dealt(self, size: int) -> Iterator[list[Row]]:
-        """The batches of step 0, 1, 2, ..."""
-        decks = {name: _Deck(part, f"{self._seed}/{name}") for name, part in self._parts.items()}
+    def quota(self, step: int, size: int) -> dict[str, int]:
+        """How many of the `size` rows of `step` each part has; one that has none is left out."""
+        turns, known = self._quotas.setdefault(size, (self._turns(size), []))
+        known += [Counter(names) for names in islice(turns, max(0, step + 1 - len(known)))]
+        return dict(known[step])
+
+    def row(self, part: str, place: int) -> Row:
+        """The row at `place` (from 0) of a part's own passes, for those who take as many of it as
+        they need. Two passes are not kept apart here, as `batch` does."""
+        if part not in self._streams:
+            self._streams[part] = Stream(self._parts[part].rows, f"{self._seed}/{part}")
+        return self._streams[part].row("", place)
+
+    def _turns(self, size: int) -> Iterator[list[str]]:
+        """Whose turn each row of step 0, 1, 2, ... is."""
         due = dict.fromkeys(self._parts, Fraction(0))
         for step in count():
             shares = self._at(step)
-            names = [_most_due(due, shares) for _ in range(size)]
+            yield [_most_due(due, shares) for _ in range(size)]
+
+    def _dealt(self, size: int) -> Iterator[list[Row]]:
+        """The batches of step 0, 1, 2, ..."""
+        decks = {name: _Deck(part, f"{self._seed}/{name}") for name, part in self._parts.items()}
+        for names in self._turns(size):
             hands = {name: iter(decks[name].hand(n)) for name, n in Counter(names).items()}
             yield [next(hands[name]) for name in names]
 

@@ -20,7 +20,7 @@ class Stream(Generic[Row]):
     changes it.
     """
 
-    def __init__(self, rows: Sequence[Row], seed: int) -> None:
+    def __init__(self, rows: Sequence[Row], seed: int | str) -> None:
         """Raises ValueError for no rows at all."""
         if not rows:
             raise ValueError("a stream needs at least one row, got none.")
@@ -41,6 +41,17 @@ class Stream(Generic[Row]):
             self._size, self._orders = size, {}
         places = (divmod(index, len(self._rows)) for index in range(step * size, (step + 1) * size))
         return [self._rows[self._order(epoch)[position]] for epoch, position in places]
+
+    def quota(self, step: int, size: int) -> dict[str, int]:
+        """How many of the `size` rows of `step` each part has; all are of one, without name."""
+        return {"": size}
+
+    def row(self, part: str, place: int) -> Row:
+        """The row at `place` (from 0) of the stream, for those who take as many as they need.
+
+        Two passes are not kept apart here: the last row of one may be the first of the next.
+        """
+        return self.batch(place, 1)[0]
 
     def _order(self, epoch: int) -> list[int]:
         """Positions in `rows`, in the order of this epoch for the batch size at hand."""

@@ -47,7 +47,8 @@ class PolicyBatch(ObjectiveBatch):
     """What a policy objective needs besides; all of it fixed before the update begins.
 
     `old_logprobs_BT`: the trainer's, of the policy that sampled, at the sampling temperature;
-    None where the policy is still that one (one update a rollout), which spares a forward.
+    None, or NaN in a completion, where the policy is still that one (one update a rollout), which
+    spares a forward.
     `advantages_B`: one a completion, or [B, T]. `ref_logprobs_BT`: the reference's, for the KL.
     `correction_BT`: from `importance_weights`; None for none.
 

@@ -1,8 +1,9 @@
 """Importance weights that mend the gap between the engine that sampled and the model that trains.
 
 Both run the same weights, but their kernels round differently, so a completion comes from a policy
-slightly unlike the one whose gradient is taken. Leaves out what repairs a stale engine: a gap that
-large is a fault for the parity gate, not something to weigh away.
+slightly unlike the one whose gradient is taken; a completion that waited a step comes from the
+weights of the step before. Leaves out what repairs a stale engine: that is a fault for the parity
+gate, not something to weigh away.
 """
 
 # Shapes: B completions, T tokens of the longest one, B1 one value a completion, U one of T and 1;

@@ -82,10 +82,11 @@ class GrpoObjective:
 
     def _policy_term(self, logprobs_BT: Tensor, batch: PolicyBatch) -> PolicyTerm:
         advantages = batch.advantages_B
-        old_BT = batch.old_logprobs_BT
+        present_BT = logprobs_BT.detach()
+        old_BT = present_BT if batch.old_logprobs_BT is None else batch.old_logprobs_BT
         return self._policy_loss.objective(
             logprobs_BT,
-            logprobs_BT.detach() if old_BT is None else _inside(batch, old_BT),
+            _inside(batch, torch.where(old_BT.isnan(), present_BT, old_BT)),
             advantages.unsqueeze(1) if advantages.dim() == 1 else advantages,
             batch.mask_BT,
             Clip(self.clip_low, self.clip_high, self.dual),

@@ -47,7 +47,8 @@ def _trust(recipe: Recipe) -> Iterator[Finding]:
 def _cut_sampling(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
     if not isinstance(stage, Rl):
         return
-    is_ratio_used = stage.objective.correction != "off" or stage.minibatches * stage.epochs > 1
+    is_one_update = stage.minibatches * stage.epochs == 1 and stage.refill is None
+    is_ratio_used = stage.objective.correction != "off" or not is_one_update
     for key, is_cut in (("top_p", stage.sampling.top_p < 1), ("top_k", stage.sampling.top_k > 0)):
         if is_cut and is_ratio_used:
             yield (

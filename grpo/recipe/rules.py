@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from grpo.errors import UserError
 from grpo.recipe.base import KeyPath
 from grpo.recipe.domains import table_faults
+from grpo.recipe.drawing import drawing_faults
 from grpo.recipe.linked import lent_links, wrong_links
 from grpo.recipe.process import process_faults
 from grpo.recipe.schema import Recipe
@@ -282,6 +283,7 @@ RULES: tuple[Check, ...] = (
     _enough_groups,
     _paid,
     process_faults,
+    drawing_faults,
     _something_held_out,
     _tunable,
     _comparable,

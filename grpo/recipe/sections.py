@@ -157,6 +157,12 @@ class Reference(Section):
     refresh_every: int = knob(400, "steps between replacements by the policy; 0: never", ge=0)
 
 
+class Refill(Section):
+    """Dynamic sampling: groups of equal reward are replaced, surplus ones wait for a step."""
+
+    rounds: int = knob(4, "rounds of drawing a step; after them it goes on with fewer groups", ge=1)
+
+
 class Checkpoints(Section):
     """When a stage saves and what it keeps."""
 

@@ -21,6 +21,7 @@ from grpo.recipe.sections import (
     Objective,
     Optimizer,
     Reference,
+    Refill,
     Sampling,
     Selection,
 )
@@ -129,6 +130,12 @@ class Rl(Stage):
     steps: int = knob(..., "rollouts, each followed by its updates", ge=1)
     prompts: int = knob(32, "problems a rollout (R1-Zero: 32)", ge=1)
     group_size: int = knob(16, "G, completions a problem (R1-Zero: 16)", ge=2)
+    refill: Refill | None = knob(
+        None, "draw on in place of groups of equal reward (DAPO); none: they are left out"
+    )
+    ahead: int = knob(
+        0, "rollouts drawn ahead of the update, beside it: 1 is one step off-policy", ge=0, le=1
+    )
     minibatches: int = knob(1, "optimizer steps a pass over the rollout (R1: 16 a 8,192)", ge=1)
     epochs: int = knob(1, "passes over each rollout (R1: 1)", ge=1)
     tokens_per_microbatch: int = knob(8192, "padded tokens in one forward and backward", ge=16)

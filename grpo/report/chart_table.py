@@ -111,6 +111,17 @@ OTHERS = (
         "share",
     ),
     Chart(
+        "Groups",
+        "what a step learnt from, what it drew, and what it left for the next",
+        (
+            ("refill/effective_batch", "learnt from"),
+            ("refill/prompts", "drawn"),
+            ("refill/bank", "banked"),
+        ),
+        "zero",
+        line="exact",
+    ),
+    Chart(
         "Loss",
         "the objective in RL; nats a token in pretraining and fine-tuning",
         (

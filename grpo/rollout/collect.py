@@ -44,18 +44,25 @@ class Collector:
     steps_per_epoch: float = math.inf
     weights: Mapping[str, Mapping[str, float]] | None = None
 
-    def collect(self, problems: Sequence[Problem], step: int) -> tuple[Group, ...]:
+    def collect(
+        self, problems: Sequence[Problem], step: int, times: Sequence[int] = ()
+    ) -> tuple[Group, ...]:
         """Draw and judge `group_size` completions of each problem.
 
         Each request's seed hangs on (run seed, purpose, step, problem, sample) alone, so neither
-        the batch's layout nor the number of processes changes a completion.
+        the batch's layout nor the number of processes changes a completion. `times` is how often
+        the step has drawn each problem before: its samples are counted on from there.
         """
         G = self.group_size
+        if not problems:
+            return ()
         prompts = [self._render(problem) for problem in problems]
         requests = [
             Request(ids, request_seed(self.seed, step, problem.id, sample, self.purpose))
-            for problem, (_, ids) in zip(problems, prompts, strict=True)
-            for sample in range(G)
+            for problem, (_, ids), again in zip(
+                problems, prompts, times or [0] * len(problems), strict=True
+            )
+            for sample in range(again * G, again * G + G)
         ]
         with self.watch("sampling"):
             drawn = self.sampler.sample(requests, self.sampling)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from grpo.checkpoint.atomic import atomic_write
-from grpo.types import Completion, Group, Judgement, Rollout, Steps
+from grpo.types import Completion, Group, Judgement, Refilled, Rollout, Steps
 from grpo_data.problem import Problem
 
 # Log-probabilities are float64: the shortest type that gives back what a sampler handed us.
@@ -44,7 +44,8 @@ SCHEMA = pa.schema(
 
 
 _EXTRA, _STEPS = "extra", "steps"
-_METRICS = b"grpo.metrics"
+_LEARNT = "learnt"
+_METRICS, _PLACES = b"grpo.metrics", b"grpo.places"
 
 
 def write_rollout(path: Path, rollout: Rollout, advantages: Sequence[Sequence[float]]) -> None:
@@ -52,7 +53,8 @@ def write_rollout(path: Path, rollout: Rollout, advantages: Sequence[Sequence[fl
 
     Beside the columns of SCHEMA each reward has a `reward/NAME` and an `outcome/NAME` column, and
     what rewards noted stands in `extra/NAME` columns (and, exactly, as JSON in `extra`). Where a
-    reward scored steps, they are JSON in `steps`.
+    reward scored steps, they are JSON in `steps`. Of a refilled rollout `learnt` says which step
+    learns from a row.
     """
     rows = list(_rows(rollout, advantages))
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
@@ -67,7 +69,12 @@ def write_rollout(path: Path, rollout: Rollout, advantages: Sequence[Sequence[fl
     if any(judgement.steps for judgement in judgements):
         steps = [json.dumps(dict(judgement.steps)) for judgement in judgements]
         table = table.append_column(_STEPS, pa.array(steps, pa.string()))
-    table = table.replace_schema_metadata({_METRICS: json.dumps(dict(rollout.metrics))})
+    notes = {_METRICS: json.dumps(dict(rollout.metrics))}
+    if rollout.refilled:
+        learnt = [rollout.refilled.learnt[row["group"]] for row in rows]
+        table = table.append_column(_LEARNT, pa.array(learnt, pa.int64()))
+        notes[_PLACES] = json.dumps(dict(rollout.refilled.places))
+    table = table.replace_schema_metadata(notes)
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     atomic_write(path, sink.getvalue().to_pybytes())
@@ -76,12 +83,17 @@ def write_rollout(path: Path, rollout: Rollout, advantages: Sequence[Sequence[fl
 def read_rollout(path: Path) -> Rollout:
     """The rollout that was written at `path`."""
     there = set(pq.read_schema(path).names)
-    table = pq.read_table(path, columns=[*SCHEMA.names, *sorted({_EXTRA, _STEPS} & there)])
+    more = sorted({_EXTRA, _STEPS, _LEARNT} & there)
+    table = pq.read_table(path, columns=[*SCHEMA.names, *more])
     groups = [
         list(members) for _, members in groupby(table.to_pylist(), key=lambda row: row["group"])
     ]
-    metrics = json.loads((table.schema.metadata or {}).get(_METRICS, "{}"))
-    return Rollout(groups[0][0]["step"], tuple(map(_group, groups)), metrics)
+    notes = {key: json.loads(value) for key, value in (table.schema.metadata or {}).items()}
+    refilled = None
+    if _PLACES in notes:
+        refilled = Refilled(tuple(rows[0][_LEARNT] for rows in groups), notes[_PLACES])
+    step, metrics = groups[0][0]["step"], notes.get(_METRICS, {})
+    return Rollout(step, tuple(map(_group, groups)), metrics, refilled)
 
 
 def _extra_columns(notes: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, pa.Array]]:

@@ -5,6 +5,7 @@ the whole rollout, and the first writes it.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -31,19 +32,32 @@ class RolloutShelf:
 
     def take(self, step: int, problems: Callable[[], Sequence[Problem]]) -> Rollout:
         """The rollout of `step`: from its file, or collected on `problems()` and filed."""
-        path = self.folder / f"step-{step:06d}.parquet"
+        return self.filed(step, lambda: Rollout(step, self.collect(problems(), step)))
+
+    def filed(self, step: int, draw: Callable[[], Rollout]) -> Rollout:
+        """The rollout of `step`: from its file, or drawn and filed with what the rewards logged."""
+        path = self.file(step)
         there = broadcast_object_list([path.exists()])[0]
         if not there:
-            rollout = Rollout(step, self._collect(problems(), step), self._logged())
+            rollout = draw()
+            rollout = replace(rollout, metrics=self._logged() | dict(rollout.metrics))
             if self._accelerator.is_main_process:
                 write_rollout(path, rollout, plain_advantages(rollout, self._scale))
             self._accelerator.wait_for_everyone()
         return read_rollout(path)
 
-    def _collect(self, problems: Sequence[Problem], step: int) -> tuple[Group, ...]:
+    def file(self, step: int) -> Path:
+        """Where the rollout of `step` is, or would be."""
+        return self.folder / f"step-{step:06d}.parquet"
+
+    def collect(
+        self, problems: Sequence[Problem], step: int, times: Sequence[int] = ()
+    ) -> tuple[Group, ...]:
+        """A group of each problem, in their order, of whatever process drew it."""
         rank, world = self._accelerator.process_index, self._accelerator.num_processes
         mine = list(enumerate(problems))[rank::world]
-        groups = self._collector.collect([problem for _, problem in mine], step)
+        own = [problem for _, problem in mine]
+        groups = self._collector.collect(own, step, times[rank::world])
         placed = list(zip((place for place, _ in mine), groups, strict=True))
         everyone = gather_object(placed) if world > 1 else placed
         return tuple(group for _, group in sorted(everyone, key=lambda pair: pair[0]))

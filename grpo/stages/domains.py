@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from grpo.errors import UserError
 from grpo.recipe.chain import Domain
 from grpo.recipe.stages import Rl
+from grpo.rollout.fixed import Order
 from grpo_data.blend import Blend, Part
 from grpo_data.mixture import Stream
 from grpo_data.problem import Problem
-
-Order = Stream[Problem] | Blend[Problem]
 
 
 def order(stage: Rl, problems: Sequence[Problem], seed: int) -> Order:

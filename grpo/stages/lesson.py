@@ -2,7 +2,11 @@
 
 Groups of equal reward (and of equal steps, where these count) teach nothing and never reach the
 model; they still count in the denominators, so that skipping them does not raise what the others
-weigh.
+weigh. Where such groups were replaced they are not in the rollout, and nothing counts them.
+
+A group that waited in the bank was drawn by the policy before. With a correction its ratio to the
+present one is what the correction weighs, as any gap to the sampler; without, the sampler's own
+log-probs are the old policy's, and the clip holds from there.
 """
 
 # P = groups, G = completions a group, B = this process's completions, T = completion tokens
@@ -72,7 +76,9 @@ class Teacher:
         self._process = Process(process, stage, recipe) if process else None
 
     def lesson(self, rollout: Rollout) -> Lesson | None:
-        """The rollout's lesson, or None where every group is dead."""
+        """The rollout's lesson, or None where every group is dead or there is none."""
+        if not rollout.groups:
+            return None
         completions = [c for group in rollout.groups for c in group.completions]
         prompts = [group.prompt_ids for group in rollout.groups for _ in group.completions]
         rewards = self._rewards_PG(rollout, prompts, completions)
@@ -85,9 +91,7 @@ class Teacher:
         ends = [len(share.rows) for share in split]
         counted_B = torch.tensor([share.counts for share in split for _ in share.rows])
         sequences = Sequences([prompts[i] for i in rows], [completions[i].token_ids for i in rows])
-        batch, metrics = self._batch(
-            sequences, counted_B, [completions[i] for i in rows], advantages_B[rows], completions
-        )
+        batch, metrics = self._batch(sequences, counted_B, advantages_B[rows], rows, rollout)
         return Lesson(sequences, batch, _ranges(ends), metrics)
 
     def _advantages(self, rollout: Rollout, rewards: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,33 +113,24 @@ class Teacher:
         self,
         sequences: Sequences,
         counted_B: Tensor,
-        drawn: list[Completion],
         advantages_B: Tensor,
-        everything: list[Completion],
+        rows: list[int],
+        rollout: Rollout,
     ) -> tuple[PolicyBatch, dict[str, float]]:
+        completions = [c for group in rollout.groups for c in group.completions]
+        is_banked = [g.drawn is not None for g in rollout.groups for _ in g.completions]
         mask_BT = sequences.mask_BT & counted_B.unsqueeze(1)
-        old_BT = correction_BT = None
-        metrics: dict[str, float] = {}
-        knobs = self._stage.objective
-        # With one update a rollout the policy that learns is the one that sampled.
-        if self._stage.minibatches * self._stage.epochs > 1 or knobs.correction != "off":
-            old_BT = self._score(self._policy.module, sequences)
-            correction_BT, metrics = importance_weights(
-                old_BT,
-                padded([c.logprobs for c in drawn], 0.0, torch.float32),
-                mask_BT,
-                mode=knobs.correction,
-                level=knobs.correction_level,
-                cap=knobs.correction_cap,
-            )
-        if knobs.correction == "off":
-            correction_BT = None
-            metrics = {name: value for name, value in metrics.items() if "ratio" not in name}
+        old_BT, correction_BT, metrics = self._ratios(
+            sequences,
+            mask_BT,
+            padded([completions[i].logprobs for i in rows], 0.0, torch.float32),
+            torch.tensor([is_banked[i] for i in rows]),
+        )
         minibatches = self._stage.minibatches
         weights_BT = objective_of(self._stage).weights(
             mask_BT,
-            total_sequences=len(everything) / minibatches,
-            total_tokens=sum(len(c.token_ids) for c in everything) / minibatches,
+            total_sequences=len(completions) / minibatches,
+            total_tokens=sum(len(c.token_ids) for c in completions) / minibatches,
         )
         reference_BT = self._reference and self._score(self._reference.module, sequences)
         if advantages_B.dim() == 2:
@@ -143,6 +138,27 @@ class Teacher:
         return PolicyBatch(
             mask_BT, weights_BT, old_BT, advantages_B, reference_BT, correction_BT
         ), metrics
+
+    def _ratios(
+        self, sequences: Sequences, mask_BT: Tensor, sampler_BT: Tensor, banked_B: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, dict[str, float]]:
+        """Old log-probs and correction, None where there is no need of them."""
+        old_BT, metrics, knobs = None, {}, self._stage.objective
+        # With one update a rollout the policy that learns is the one that sampled.
+        if self._stage.minibatches * self._stage.epochs > 1 or knobs.correction != "off":
+            old_BT = self._score(self._policy.module, sequences)
+            correction_BT, metrics = importance_weights(
+                old_BT,
+                sampler_BT,
+                mask_BT,
+                mode=knobs.correction,
+                level=knobs.correction_level,
+                cap=knobs.correction_cap,
+            )
+        if knobs.correction != "off":
+            return old_BT, correction_BT, metrics
+        metrics = {name: value for name, value in metrics.items() if "ratio" not in name}
+        return _as_drawn(old_BT, sampler_BT, banked_B), None, metrics
 
     def _rewards_PG(
         self, rollout: Rollout, prompts: list[tuple[int, ...]], completions: list[Completion]
@@ -169,6 +185,14 @@ class Teacher:
             budget=self._stage.tokens_per_microbatch,
             device=self._policy.accelerator.device,
         )
+
+
+def _as_drawn(old_BT: Tensor | None, sampler_BT: Tensor, banked_B: Tensor) -> Tensor | None:
+    """Old log-probs, the sampler's own for banked rows; NaN for others that need none."""
+    if not banked_B.any():
+        return old_BT
+    fresh_BT = torch.full_like(sampler_BT, torch.nan) if old_BT is None else old_BT
+    return torch.where(banked_B.unsqueeze(1), sampler_BT, fresh_BT)
 
 
 def _ranges(sizes: list[int]) -> tuple[tuple[int, ...], ...]:

@@ -17,7 +17,8 @@ class ParityCheck:
     """Compares, each step, the two sides on the first completions of some groups.
 
     A recipe that truncates its sampling (top_p, top_k) has a few short completions drawn in
-    full besides, since the trainer's log-probabilities know no truncation.
+    full besides, since the trainer's log-probabilities know no truncation; so has one that draws
+    ahead, whose rollouts are of the policy before.
     """
 
     def __init__(
@@ -52,7 +53,8 @@ class ParityCheck:
 
     def _fresh(self, rollout: Rollout, prompts: list[tuple[int, ...]]) -> list[Completion]:
         sampling = self._stage.sampling
-        if sampling.top_p == 1.0 and sampling.top_k == 0:
+        is_ahead = isinstance(self._stage, Rl) and self._stage.ahead > 0
+        if sampling.top_p == 1.0 and sampling.top_k == 0 and not is_ahead:
             return [group.completions[0] for group in rollout.groups[: len(prompts)]]
         seed = self._bench.recipe.seed
         requests = [

@@ -38,12 +38,7 @@ class Process:
         )
 
     def advantages_BT(self, rollout: Rollout) -> Tensor:
-        """The weight of the reward times the advantages of its steps.
-
-        Raises UserError for a reward that gives completions a number.
-        """
-        for group in rollout.groups:
-            self._check(group)
+        """The weight of the reward times the advantages of its steps."""
         scores_PGK, last_PGK = step_scores(rollout, self._name)
         T = max(len(c.token_ids) for group in rollout.groups for c in group.completions)
         scale = self._stage.objective.scale
@@ -51,7 +46,12 @@ class Process:
         return (self._weights_P(rollout)[:, None, None] * advantages_PGT).flatten(0, 1)
 
     def live_P(self, rollout: Rollout) -> Tensor:
-        """bool_P: whether steps of the group differ in what they are worth."""
+        """bool_P: whether steps of the group differ in what they are worth.
+
+        Raises UserError for a reward that gives completions a number.
+        """
+        for group in rollout.groups:
+            self._check(group)
         scores_PGK, _ = step_scores(rollout, self._name)
         return ~dead_groups(scores_PGK.flatten(1)) & (self._weights_P(rollout) != 0)
 

@@ -4,7 +4,6 @@ How each noun does its work is one file away. Nothing here depends on a clock: a
 disk before the update that uses it, and a step follows from the last checkpoint alone.
 """
 
-from functools import partial
 from pathlib import Path
 
 from grpo.checkpoint.signals import StopRequest
@@ -12,6 +11,7 @@ from grpo.errors import Stopped
 from grpo.recipe.stages import Rl
 from grpo.rollout.shelf import RolloutShelf
 from grpo.rollout.statistics import domain_metrics, rollout_metrics
+from grpo.stages.draws import draws
 from grpo.stages.exam import Exam
 from grpo.stages.learner import Learner
 from grpo.stages.lesson import Teacher
@@ -29,24 +29,26 @@ def run_rl(stage: Rl, bench: Workbench, parent: Path, last_step: int) -> Path:
     watch = Stopwatch()
     learner = Learner(stage, bench, parent)
     sampler = bench.sampler(learner.checkpoint)
-    problems = bench.order(stage)
     collector = bench.collector(stage, sampler, learner.tokenizer, watch)
-    rollouts = RolloutShelf(
+    shelf = RolloutShelf(
         bench.run.rollouts(stage.name), collector, bench.accelerator, stage.objective.scale
     )
+    rollouts = draws(stage, bench, shelf, watch)
     parity = ParityCheck(stage, bench, learner.policy, sampler)
     teacher = Teacher(stage, learner.policy, learner.reference, bench.recipe)
     exam = Exam(stage, bench, sampler, learner.tokenizer, watch)
     with Logbook(stage, bench, learner.step, last_step) as logbook, StopRequest() as stop:
         for step in range(learner.step, last_step):
-            rollout = rollouts.take(step, partial(problems.batch, step, stage.prompts))
-            metrics = rollout_metrics(rollout) | domain_metrics(rollout, stage.domains or ())
+            drawn = rollouts.take(step)
+            metrics = rollout_metrics(drawn) | domain_metrics(drawn, stage.domains or ())
             with watch("logprobs"):
-                metrics |= parity.check(rollout)
-                lesson = teacher.lesson(rollout)
-            with watch("update"):
-                metrics |= learner.learn(rollout, lesson)
-                learner.refresh_reference()
+                metrics |= parity.check(drawn)
+            with rollouts.meanwhile(step + 1):
+                with watch("logprobs"):
+                    lesson = teacher.lesson(rollouts.batch(drawn))
+                with watch("update"):
+                    metrics |= learner.learn(drawn, lesson)
+                    learner.refresh_reference()
             with watch("sync"):
                 bench.push(learner.policy)
             metrics |= exam.sit(learner.step)

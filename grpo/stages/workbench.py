@@ -28,6 +28,7 @@ from grpo.recipe.stages import (
     Sft,
 )
 from grpo.rollout.collect import Collector
+from grpo.rollout.fixed import Order
 from grpo.sampler import Sampler
 from grpo.stages import domains
 from grpo.stages.engine import Engine
@@ -171,7 +172,7 @@ class Workbench:
             )
         return self._scorers[key]
 
-    def order(self, stage: Rl) -> domains.Order:
+    def order(self, stage: Rl) -> Order:
         """The order in which the stage meets its training problems; UserError where its domains
         and its problems do not go together."""
         domains.check_exam(stage, self.problems(stage.data)[1])
