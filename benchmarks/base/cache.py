@@ -198,11 +198,15 @@ def _table(against: Held, held: Sequence[Held]) -> Iterator[str]:
             f"{one.numbers:,.0f}",
             f"{one.bits}",
             f"{one.bytes:,.0f}",
-            "" if one is against else f"{100 * (1 - one.bytes / against.bytes):.1f}%",
+            "" if one is against else _less(one.bytes / against.bytes),
         )
         for one in (against, *held)
     ]
     yield from table_lines(heads, rows)
+
+
+def _less(share: float) -> str:
+    return f"{100 * (1 - share):.1f}%" if share <= 1 else f"{share:.1f} times as much"
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def main(
     model: Annotated[
         str, typer.Option(help="A DeepSeek-V3: a folder or shipped name.")
     ] = "tiny-base",
-    completions: Annotated[int, typer.Option(help="How many, one a problem.")] = 128,
+    completions: Annotated[int, typer.Option(help="How many, one a problem.")] = 512,
     into: Annotated[str, typer.Option(help="The document; empty: print.")] = str(DOCUMENT),
 ) -> None:
     """Draw, score twice, fill the table's place."""

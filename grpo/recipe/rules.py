@@ -274,6 +274,12 @@ def _microbatches(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
         )
 
 
+def _replayable(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
+    if isinstance(stage, Rl) and stage.router_replay and recipe.sampler.routed_experts is False:
+        sentence = "needs the sampler's choice, and sampler.routed_experts is false; leave that out"
+        yield "router_replay", sentence
+
+
 RULES: tuple[Check, ...] = (
     wrong_links,
     _floors,
@@ -281,6 +287,7 @@ RULES: tuple[Check, ...] = (
     _room_for_prompt,
     _enough_groups,
     _paid,
+    _replayable,
     process_faults,
     _something_held_out,
     _tunable,

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from grpo.checkpoint.atomic import atomic_write
-from grpo.types import Completion, Group, Judgement, Rollout, Steps
+from grpo.types import Completion, Group, Judgement, Rollout, Routing, Steps
 from grpo_data.problem import Problem
 
 # Log-probabilities are float64: the shortest type that gives back what a sampler handed us.
@@ -43,8 +43,8 @@ SCHEMA = pa.schema(
 )
 
 
-_EXTRA, _STEPS = "extra", "steps"
-_METRICS = b"grpo.metrics"
+_EXTRA, _STEPS, _ROUTING = "extra", "steps", "routing"
+_METRICS, _SHAPE = b"grpo.metrics", b"grpo.routing"
 
 
 def write_rollout(path: Path, rollout: Rollout, advantages: Sequence[Sequence[float]]) -> None:
@@ -52,7 +52,8 @@ def write_rollout(path: Path, rollout: Rollout, advantages: Sequence[Sequence[fl
 
     Beside the columns of SCHEMA each reward has a `reward/NAME` and an `outcome/NAME` column, and
     what rewards noted stands in `extra/NAME` columns (and, exactly, as JSON in `extra`). Where a
-    reward scored steps, they are JSON in `steps`.
+    reward scored steps, they are JSON in `steps`; the experts that a sampler chose are bytes in
+    `routing`, whose shape is in the schema's metadata.
     """
     rows = list(_rows(rollout, advantages))
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
@@ -67,7 +68,13 @@ def write_rollout(path: Path, rollout: Rollout, advantages: Sequence[Sequence[fl
     if any(judgement.steps for judgement in judgements):
         steps = [json.dumps(dict(judgement.steps)) for judgement in judgements]
         table = table.append_column(_STEPS, pa.array(steps, pa.string()))
-    table = table.replace_schema_metadata({_METRICS: json.dumps(dict(rollout.metrics))})
+    noted = {_METRICS: json.dumps(dict(rollout.metrics))}
+    routings = [completion.routing for group in rollout.groups for completion in group.completions]
+    if shapes := {_shape(routing) for routing in routings if routing}:
+        (noted[_SHAPE],) = map(json.dumps, shapes)
+        ids = [routing and routing.ids for routing in routings]
+        table = table.append_column(_ROUTING, pa.array(ids, pa.binary()))
+    table = table.replace_schema_metadata(noted)
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     atomic_write(path, sink.getvalue().to_pybytes())
@@ -76,12 +83,22 @@ def write_rollout(path: Path, rollout: Rollout, advantages: Sequence[Sequence[fl
 def read_rollout(path: Path) -> Rollout:
     """The rollout that was written at `path`."""
     there = set(pq.read_schema(path).names)
-    table = pq.read_table(path, columns=[*SCHEMA.names, *sorted({_EXTRA, _STEPS} & there)])
+    more = sorted({_EXTRA, _STEPS, _ROUTING} & there)
+    table = pq.read_table(path, columns=[*SCHEMA.names, *more])
     groups = [
         list(members) for _, members in groupby(table.to_pylist(), key=lambda row: row["group"])
     ]
-    metrics = json.loads((table.schema.metadata or {}).get(_METRICS, "{}"))
-    return Rollout(groups[0][0]["step"], tuple(map(_group, groups)), metrics)
+    noted = table.schema.metadata or {}
+    shape = json.loads(noted.get(_SHAPE, "[]"))
+    return Rollout(
+        groups[0][0]["step"],
+        tuple(_group(members, shape) for members in groups),
+        json.loads(noted.get(_METRICS, "{}")),
+    )
+
+
+def _shape(routing: Routing) -> tuple[int, int, int]:
+    return routing.layers, routing.chosen, routing.width
 
 
 def _extra_columns(notes: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, pa.Array]]:
@@ -125,7 +142,7 @@ def _rows(rollout: Rollout, advantages: Sequence[Sequence[float]]) -> Iterator[d
             }
 
 
-def _group(rows: Sequence[dict[str, Any]]) -> Group:
+def _group(rows: Sequence[dict[str, Any]], shape: Sequence[int]) -> Group:
     first = rows[0]
     problem = Problem(
         first["problem_id"],
@@ -134,10 +151,7 @@ def _group(rows: Sequence[dict[str, Any]]) -> Group:
         first["key"],
         json.loads(first["columns"]),
     )
-    completions = tuple(
-        Completion(r["completion"], tuple(r["token_ids"]), tuple(r["logprobs"]), r["finish_reason"])
-        for r in rows
-    )
+    completions = tuple(_completion(row, shape) for row in rows)
     judgements = tuple(
         Judgement(
             row["reward"],
@@ -149,6 +163,17 @@ def _group(rows: Sequence[dict[str, Any]]) -> Group:
         for row in rows
     )
     return Group(problem, first["prompt"], tuple(first["prompt_ids"]), completions, judgements)
+
+
+def _completion(row: dict[str, Any], shape: Sequence[int]) -> Completion:
+    ids = row.get(_ROUTING)
+    return Completion(
+        row["completion"],
+        tuple(row["token_ids"]),
+        tuple(row["logprobs"]),
+        row["finish_reason"],
+        None if ids is None else Routing(ids, *shape),
+    )
 
 
 def _steps(plain: str) -> dict[str, Steps]:

@@ -25,6 +25,7 @@ from grpo.recipe.schema import Recipe
 from grpo.recipe.stages import Rl
 from grpo.rollout.rewards import rewards_PG
 from grpo.stages.process import Process
+from grpo.stages.replay import experts_of
 from grpo.train.batches import padded
 from grpo.train.distributed import Share
 from grpo.train.policy import Policy, Reference, score
@@ -84,7 +85,7 @@ class Teacher:
         rows = [row for share in split for row in share.rows]
         ends = [len(share.rows) for share in split]
         counted_B = torch.tensor([share.counts for share in split for _ in share.rows])
-        sequences = Sequences([prompts[i] for i in rows], [completions[i].token_ids for i in rows])
+        sequences = self._sequences(prompts, completions).rows(rows)
         batch, metrics = self._batch(
             sequences, counted_B, [completions[i] for i in rows], advantages_B[rows], completions
         )
@@ -116,10 +117,12 @@ class Teacher:
         mask_BT = sequences.mask_BT & counted_B.unsqueeze(1)
         old_BT = correction_BT = None
         metrics: dict[str, float] = {}
+        differences: dict[str, float] = {}
         knobs = self._stage.objective
         # With one update a rollout the policy that learns is the one that sampled.
         if self._stage.minibatches * self._stage.epochs > 1 or knobs.correction != "off":
             old_BT = self._score(self._policy.module, sequences)
+            differences = self._policy.routing_difference()
             correction_BT, metrics = importance_weights(
                 old_BT,
                 padded([c.logprobs for c in drawn], 0.0, torch.float32),
@@ -131,6 +134,7 @@ class Teacher:
         if knobs.correction == "off":
             correction_BT = None
             metrics = {name: value for name, value in metrics.items() if "ratio" not in name}
+        metrics |= differences
         minibatches = self._stage.minibatches
         weights_BT = objective_of(self._stage).weights(
             mask_BT,
@@ -151,7 +155,7 @@ class Teacher:
         rewards = self._process.outcomes_PG(rollout) if self._process else rewards_PG(rollout)
         if self._reference is None or self._stage.objective.kl_in == "loss":
             return rewards
-        sequences = Sequences(prompts, [c.token_ids for c in completions])
+        sequences = self._sequences(prompts, completions)
         return kl_shaped_rewards(
             rewards.flatten(),
             self._score(self._policy.module, sequences),
@@ -160,6 +164,12 @@ class Teacher:
             beta=self._stage.objective.beta,
             kind=self._stage.objective.kl,
         ).view_as(rewards)
+
+    def _sequences(
+        self, prompts: list[tuple[int, ...]], completions: list[Completion]
+    ) -> Sequences:
+        experts = experts_of(self._stage, completions)
+        return Sequences(prompts, [c.token_ids for c in completions], experts=experts)
 
     def _score(self, module: torch.nn.Module, sequences: Sequences) -> Tensor:
         return score(
