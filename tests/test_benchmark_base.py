@@ -75,9 +75,9 @@ def test_the_replay_table_has_a_line_before_and_after(
 ) -> None:
     replay = script("replay")
     monkeypatch.setattr(replay, "use_threads", lambda threads: None)
-    monkeypatch.setattr(replay, "PAIRS", (("bfloat16", "bfloat16"),))
+    monkeypatch.setattr(replay, "PAIRS", (("plain bfloat16", "bfloat16"),))
     document = tmp_path / "base.md"
     document.write_text(PLACE)
     replay.main(str(BASE), completions=6, into=str(document))
-    rows = [line for line in document.read_text().splitlines() if line.startswith("| bfloat16")]
+    rows = [line for line in document.read_text().splitlines() if line.startswith("| plain")]
     assert [row.split("|")[3].strip() for row in rows] == ["trainer", "sampler (replay)"]

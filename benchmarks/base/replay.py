@@ -1,8 +1,8 @@
 """Router replay (R3) before and after: how far sampler and trainer are apart on the same tokens.
 
 The plain engine draws completions of the tiny world's problems from the shipped base and says
-which experts each token took; the trainer scores the same tokens, once by its own routers and once
-by the sampler's. One thread, under two minutes.
+which experts each token took, and so does vLLM, watched; the trainer scores the same tokens, once
+by its own routers and once by the sampler's. One thread, under two minutes.
 
     python benchmarks/base/replay.py                  # fills docs/base.md
     python benchmarks/base/replay.py --into ""        # prints
@@ -10,6 +10,7 @@ by the sampler's. One thread, under two minutes.
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -19,6 +20,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from base.vllm_choice import drawn_by_vllm
 from scaling_tables import placed, table_lines
 
 from grpo.model.load import base_folder, load_model, load_tokenizer
@@ -34,14 +36,19 @@ from grpo_data.world import problems
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "base.md"
 SAMPLING = Sampling(temperature=1.0, max_tokens=128)
-PAIRS = (("bfloat16", "bfloat16"), ("bfloat16", "float32"), ("float32", "float32"))
-"""Dtypes of sampler and trainer."""
+PAIRS = (
+    ("vllm bfloat16", "bfloat16"),
+    ("plain bfloat16", "bfloat16"),
+    ("plain bfloat16", "float32"),
+    ("plain float32", "float32"),
+)
+"""Engine and dtype of the sampler, dtype of the trainer."""
 
 
 class Gap(NamedTuple):
     """What one pairing came to: |log-prob gap| in nats, shares of tokens.
 
-    >>> Gap("bfloat16", "float32", True, mean=0.012, largest=0.3, wide=0.01, elsewhere=0.04,
+    >>> Gap("plain bfloat16", "float32", True, mean=0.012, largest=0.3, wide=0.01, elsewhere=0.04,
     ...     layers=(0.01, 0.02, 0.02))
     """
 
@@ -59,21 +66,20 @@ def main(
     model: Annotated[
         str, typer.Option(help="A DeepSeek-V3: a folder or shipped name.")
     ] = "tiny-base",
-    completions: Annotated[int, typer.Option(help="How many, one a problem.")] = 512,
+    completions: Annotated[int, typer.Option(help="How many, one a problem.")] = 256,
     into: Annotated[str, typer.Option(help="The document; empty: print.")] = str(DOCUMENT),
 ) -> None:
     """Draw, score twice, fill the table's place."""
     use_threads(1)
     folder = base_folder(Model(path=model))
     asked = requests(folder, completions)
-    drawn = {dtype: draw(folder, dtype, asked) for dtype, _ in PAIRS}
+    drawn = {sampler: draw(folder, sampler, asked) for sampler, _ in PAIRS}
     gaps = [
         gap
         for sampler, trainer in PAIRS
         for gap in gaps_of(folder, sampler, trainer, asked, drawn[sampler])
     ]
-    tokens = sum(len(one.token_ids) for one in drawn["bfloat16"])
-    table = "\n".join(lines(folder.name, completions, tokens, gaps))
+    table = "\n".join(lines(folder.name, completions, gaps))
     if not into:
         print(table)
         return
@@ -100,12 +106,16 @@ def requests(folder: Path, count: int) -> list[Request]:
     ]
 
 
-def draw(folder: Path, dtype: str, asked: Sequence[Request]) -> list[Completion]:
-    """A completion of each request, by a sampler in `dtype`."""
-    sampler = open_sampler(folder, SamplerConfig(engine="plain", dtype=dtype, max_model_len=512))
-    drawn = sampler.sample(asked, SAMPLING)
-    sampler.close()
-    return drawn
+def draw(folder: Path, sampler: str, asked: Sequence[Request]) -> list[Completion]:
+    """A completion of each request, by `sampler`, an engine and its dtype."""
+    engine, dtype = sampler.split()
+    if engine == "vllm":
+        return list(drawn_by_vllm(folder, dtype, asked, SAMPLING))
+    config = SamplerConfig.model_validate(
+        {"engine": engine, "dtype": dtype, "max_model_len": 512, "max_num_seqs": 64}
+    )
+    with closing(open_sampler(folder, config)) as opened:
+        return opened.sample(asked, SAMPLING)
 
 
 def gaps_of(
@@ -142,9 +152,9 @@ def _gap(logprobs_BT: Tensor, drawn: Sequence[Completion]) -> Tensor:
     return torch.cat([(row[: len(c.logprobs)] - torch.tensor(c.logprobs)).abs() for row, c in rows])
 
 
-def lines(model: str, completions: int, tokens: int, gaps: Sequence[Gap]) -> Iterator[str]:
+def lines(model: str, completions: int, gaps: Sequence[Gap]) -> Iterator[str]:
     """The section in Markdown."""
-    yield f"{model}, {completions} completions of the tiny world, {tokens:,} tokens:\n"
+    yield f"{model}, {completions} completions of the tiny world, a CPU:\n"
     heads = ("sampler", "trainer", "experts by", "mean gap, nats", "largest", "above 0.1 nats",
              "routed elsewhere, any layer", "by layer")  # fmt: skip
     rows = [
