@@ -11,6 +11,7 @@ from grpo.recipe.base import KeyPath
 from grpo.recipe.domains import table_faults
 from grpo.recipe.linked import lent_links, wrong_links
 from grpo.recipe.process import process_faults
+from grpo.recipe.replay import replay_faults
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Architecture, Data, Llama
 from grpo.recipe.stages import (
@@ -274,12 +275,6 @@ def _microbatches(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
         )
 
 
-def _replayable(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
-    if isinstance(stage, Rl) and stage.router_replay and recipe.sampler.routed_experts is False:
-        sentence = "needs the sampler's choice, and sampler.routed_experts is false; leave that out"
-        yield "router_replay", sentence
-
-
 RULES: tuple[Check, ...] = (
     wrong_links,
     _floors,
@@ -287,7 +282,7 @@ RULES: tuple[Check, ...] = (
     _room_for_prompt,
     _enough_groups,
     _paid,
-    _replayable,
+    replay_faults,
     process_faults,
     _something_held_out,
     _tunable,

@@ -10,9 +10,12 @@ from grpo.model.load import base_folder
 from grpo.recipe.references import BASE
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Model, SamplerConfig
-from grpo.recipe.stages import AnyStage, Distill, Evaluate, Reject, Rl
+from grpo.recipe.stages import AnyStage, Compare, Distill, Evaluate, Reject, Rl
 from grpo.sampler import check_sampled
 from grpo.stages.replay import check_replay
+
+SAMPLING = (Rl, Distill, Reject, Compare, Evaluate)
+"""The kinds of stages that draw completions from their weights."""
 
 
 def engine_config(recipe: Recipe) -> SamplerConfig:
@@ -46,5 +49,5 @@ def _sampled(recipe: Recipe) -> Iterator[AnyStage]:
         source = stage.parent
         while source in stages:
             source = stages[source].parent
-        if source == BASE and isinstance(stage, Rl | Distill | Reject | Evaluate):
+        if source == BASE and isinstance(stage, SAMPLING):
             yield stage

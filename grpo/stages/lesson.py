@@ -117,12 +117,10 @@ class Teacher:
         mask_BT = sequences.mask_BT & counted_B.unsqueeze(1)
         old_BT = correction_BT = None
         metrics: dict[str, float] = {}
-        differences: dict[str, float] = {}
         knobs = self._stage.objective
         # With one update a rollout the policy that learns is the one that sampled.
         if self._stage.minibatches * self._stage.epochs > 1 or knobs.correction != "off":
             old_BT = self._score(self._policy.module, sequences)
-            differences = self._policy.routing_difference()
             correction_BT, metrics = importance_weights(
                 old_BT,
                 padded([c.logprobs for c in drawn], 0.0, torch.float32),
@@ -131,10 +129,10 @@ class Teacher:
                 level=knobs.correction_level,
                 cap=knobs.correction_cap,
             )
+            metrics |= self._policy.routing_difference()
         if knobs.correction == "off":
             correction_BT = None
             metrics = {name: value for name, value in metrics.items() if "ratio" not in name}
-        metrics |= differences
         minibatches = self._stage.minibatches
         weights_BT = objective_of(self._stage).weights(
             mask_BT,
