@@ -1,7 +1,7 @@
 """The tables of docs/scaling.md, in Markdown, from the JSON that the measurements wrote.
 
 Which table a file holds is seen from its keys. In a document a table stands between
-`<!-- NAME -->` and `<!-- end -->`, NAME being its file's without the ending.
+`<!-- NAME -->` and `<!-- end -->`, or `<!-- end NAME -->`; NAME is its file's without the ending.
 
     python benchmarks/scaling_tables.py runs/scaling/evaluations/before/scaling.json \\
         runs/verifiers/process.json runs/verifiers/search.json --into docs/scaling.md
@@ -35,7 +35,8 @@ def main(
 
 def placed(text: str, name: str, table: str) -> str:
     """`text` with the table in its place."""
-    place = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
+    mark = re.escape(name)
+    place = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- end(?: {mark})? -->)", re.DOTALL)
     if not place.search(text):
         raise SystemExit(f"the document has no place <!-- {name} --> ... <!-- end -->")
     return place.sub(lambda found: f"{found[1]}\n{table}\n\n{found[2]}", text)
@@ -65,7 +66,7 @@ def _curves(name: str, found: Mapping[str, Any]) -> Iterator[str]:
         (label, *(_percent(points[k]) for k in ks), _between(points[ks[-1]]))
         for label, points in curves.items()
     ]
-    yield from _table(("% right with n samples", *ks, f"95% at {ks[-1]}"), rows)
+    yield from table_lines(("% right with n samples", *ks, f"95% at {ks[-1]}"), rows)
     if law:
         points = f"{100 * law['residual']:.1f} points"
         yield f"\nThe law: coverage = exp({law['a']:.3g} n^{law['b']:.3g}), off by {points}."
@@ -82,7 +83,7 @@ def _steps(document: Mapping[str, Any]) -> Iterator[str]:
         auc = f"{one['auc']:.3f} ({one['auc_low']:.3f}-{one['auc_high']:.3f})"
         accuracy = f"{_percent(one['accuracy'])} ({_between(one['accuracy'])})"
         rows.append((name, f"{one['steps']:,}", wrong, auc, accuracy, found, passed, first))
-    yield from _table(heads, rows)
+    yield from table_lines(heads, rows)
     taught = document["training"]
     yield (
         f"\nIn %. Learnt from {taught['labels']:,} steps of {taught['problems']:,} other problems, "
@@ -104,14 +105,15 @@ def _searches(document: Mapping[str, Any]) -> Iterator[str]:
         cost = (f"{one['tokens']:,.0f}", f"{one['samples']:.1f}")
         best = _percent(one["best_of"])
         rows.append((one["scorer"], size, *cost, beam, best, difference, *shares))
-    yield from _table(heads, rows)
+    yield from table_lines(heads, rows)
     yield (
         f"\n{document['questions']:,} questions, judged by {document['verdict']}; a sample has "
         f"{document['tokens_a_sample']:.1f} tokens. In %, and points; 95% intervals."
     )
 
 
-def _table(heads: Row, rows: Sequence[Row]) -> Iterator[str]:
+def table_lines(heads: Row, rows: Sequence[Row]) -> Iterator[str]:
+    """A table in Markdown, its first column to the left."""
     rule = ("---", *("---:" for _ in heads[1:]))
     yield from (f"| {' | '.join(row)} |" for row in (heads, rule, *rows))
 

@@ -15,6 +15,7 @@ from grpo.recipe.dump import dump_recipe
 from grpo.recipe.schema import Recipe
 from grpo.report import write_report
 from grpo.report.terminal import print_summary
+from grpo.stages.base import check_base
 from grpo.stages.dispatch import run_stage
 from grpo.stages.plan import Asked, Plan
 from grpo.stages.run_directory import RunDirectory
@@ -60,6 +61,7 @@ def run(recipe: Recipe, run_dir: Path, asked: Asked = EVERYTHING) -> Path:
 
 def _do(work: Work, bench: Workbench) -> None:
     """A stage's work, and the manifest's word of it before and after."""
+    check_base(bench.recipe)
     is_main = bench.accelerator.is_main_process
     if is_main:
         work.begin(bench.run)

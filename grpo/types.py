@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from grpo_data.problem import Problem
 
 
@@ -22,13 +24,46 @@ class Request:
     seed: int
 
 
+# T = tokens, L = layers with routed experts, K = experts a token takes in a layer
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Which routed experts the sampler's layers sent each token to.
+
+    `ids` are the experts' numbers, [T, L, K], of `width` bytes each, little-endian. The tokens are
+    those of the prompt and of the completion but for its last, which the sampler never read.
+
+    >>> Routing(ids=bytes([3, 1, 0, 5]), layers=1, chosen=2)  # of two tokens: 3 and 1, 0 and 5
+    """
+
+    ids: bytes
+    layers: int
+    chosen: int
+    width: int = 1
+
+    @classmethod
+    def of(cls, ids_TLK: np.ndarray) -> "Routing":
+        """From an array of uint8 or uint16."""
+        _, layers, chosen = ids_TLK.shape
+        width = ids_TLK.dtype.itemsize
+        return cls(ids_TLK.astype(f"<u{width}").tobytes(), layers, chosen, width)
+
+    @property
+    def ids_TLK(self) -> np.ndarray:
+        """The experts' numbers as an array, not to be written to."""
+        flat = np.frombuffer(self.ids, f"<u{self.width}")
+        return flat.reshape(-1, self.layers, self.chosen)
+
+
 @dataclass(frozen=True)
 class Completion:
     """One answer of the policy, with the sampler's log-probability of every token in it.
 
     `token_ids` leaves the prompt out and holds the end token when `finish_reason` is "stop";
     `text` keeps `<think>` and its kind and drops the end token. `logprobs` (nats) are those of
-    the distribution that was sampled from, temperature applied.
+    the distribution that was sampled from, temperature applied. `routing` is None where the model
+    has no routed experts or the sampler does not say which it chose.
 
     >>> Completion("<think>3 + 4 = 7</think><answer>7</answer>",
     ...            (5, 20, 11, 21, 12, 24, 6, 7, 24, 8, 2), (-0.1,) * 11, "stop")
@@ -38,6 +73,7 @@ class Completion:
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     finish_reason: str
+    routing: Routing | None = None
 
 
 Steps = tuple[tuple[int, float], ...]

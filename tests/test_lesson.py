@@ -5,18 +5,23 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import tiny_moe
 import torch
+from accelerate import Accelerator
 from small_policies import CPU, llama, plain_logprobs, policy, sequences
+from test_model_replay import own
 from torch import Tensor
+from transformers import PreTrainedModel
 
+from grpo.errors import UserError
 from grpo.objective import group_advantages
 from grpo.recipe.schema import Recipe
-from grpo.recipe.sections import Objective, Sampling
+from grpo.recipe.sections import Objective, Optimizer, Sampling
 from grpo.recipe.stages import Rl
 from grpo.stages.lesson import Lesson, Teacher, objective_of
 from grpo.train.policy import Policy, Reference
 from grpo.train.sequences import Sequences
-from grpo.types import Completion, Group, Judgement, Rollout
+from grpo.types import Completion, Group, Judgement, Rollout, Routing
 from grpo_data.problem import Problem
 
 G = 4
@@ -218,7 +223,9 @@ def test_a_row_borrowed_to_keep_a_process_busy_counts_for_nothing(held: Policy) 
 
     def share(rank: int) -> Lesson:
         place = SimpleNamespace(process_index=rank, num_processes=2, device=torch.device("cpu"))
-        member: Any = SimpleNamespace(accelerator=place, module=held.module)
+        member: Any = SimpleNamespace(
+            accelerator=place, module=held.module, routing_difference=held.routing_difference
+        )
         lesson = Teacher(stage(minibatches=9), member, None, RECIPE).lesson(rollout(LIVE))
         assert lesson is not None
         return lesson
@@ -319,3 +326,61 @@ def test_every_knob_of_the_loss_reaches_it() -> None:
 def test_scoring_runs_where_the_policy_is(held: Policy) -> None:
     lesson = taught(held, rollout(LIVE))
     assert lesson.batch.mask_BT.device == held.accelerator.device == CPU
+
+
+def with_experts(rolled: Rollout, model: PreTrainedModel, moved: int = 0) -> Rollout:
+    """The rollout with the choice of `model`'s own routers, but for the first `moved` tokens of
+    each sequence, which take the next experts in both layers."""
+
+    def told(prompt: tuple[int, ...], completion: Completion) -> Completion:
+        sequence = Sequences([prompt], [completion.token_ids])
+        ids_TLK = own(model, sequence)[0].numpy().astype("uint8")
+        ids_TLK[:moved] = (ids_TLK[:moved] + 1) % 8
+        return replace(completion, routing=Routing.of(ids_TLK))
+
+    groups = tuple(
+        replace(g, completions=tuple(told(g.prompt_ids, c) for c in g.completions))
+        for g in rolled.groups
+    )
+    return replace(rolled, groups=groups)
+
+
+@pytest.mark.parametrize("replay", [False, True])
+def test_a_lesson_says_how_many_tokens_were_routed_elsewhere(replay: bool) -> None:
+    model = tiny_moe.model()
+    held = Policy(model, Accelerator(cpu=True), Optimizer(), router_replay=replay)
+    rolled = with_experts(rollout(LIVE, DEAD), model, moved=1)
+    lesson = taught(held, rolled, router_replay=replay)
+    # Four live sequences, of each of which the first token takes other experts in both layers; the
+    # last is read by nobody.
+    share = 4 / sum(n - 1 for n in everything(rolled).lengths[:4])
+    found = {
+        name.removeprefix("sampling/routing_difference"): value
+        for name, value in lesson.metrics.items()
+        if "routing_difference" in name
+    }
+    assert found.keys() == {"", "/layer_1", "/layer_2"}
+    assert found["/layer_1"] == pytest.approx(share)
+    # Followed, other states reach layer 2, whose router then has its own mind about later tokens.
+    assert (found[""] == pytest.approx(share)) != replay
+    assert found["/layer_2"] == pytest.approx(share) or replay
+    assert held.routing_difference() == {}
+
+
+def test_old_log_probs_are_those_of_the_given_experts() -> None:
+    model = tiny_moe.model()
+    rolled = rollout(LIVE)
+    old = {}
+    for moved, replay in ((0, False), (0, True), (4, False), (4, True)):
+        held = Policy(model, Accelerator(cpu=True), Optimizer(), router_replay=replay)
+        lesson = taught(held, with_experts(rolled, model, moved), router_replay=replay)
+        old[moved, replay] = lesson.batch.old_logprobs_BT
+    assert torch.equal(old[0, True], old[0, False])
+    assert torch.equal(old[4, False], old[0, False])
+    assert (old[4, True] - old[0, True]).abs().max() > 1e-3
+
+
+def test_a_replay_without_a_choice_is_refused(held: Policy) -> None:
+    with pytest.raises(UserError, match="4 of 4 completions come without the sampler's choice"):
+        taught(held, rollout(LIVE), router_replay=True)
+    assert "sampling/routing_difference" not in taught(held, rollout(LIVE)).metrics

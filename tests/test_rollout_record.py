@@ -1,17 +1,19 @@
 """A rollout on disk: what is read back is what was written, bit for bit, and anybody reads it."""
 
 import datetime
+import json
 import math
 import os
 import struct
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from grpo.rollout.record import SCHEMA, read_rollout, write_rollout
-from grpo.types import Completion, Group, Judgement, Refilled, Rollout
+from grpo.types import Completion, Group, Judgement, Refilled, Rollout, Routing
 from grpo_data.problem import Problem
 
 # Numbers that a shorter type or a decimal text would not give back.
@@ -172,3 +174,43 @@ def test_notes_and_metrics_come_back_and_have_columns(tmp_path: Path) -> None:
 def test_where_nobody_took_notes_there_is_no_column_for_them(file: Path) -> None:
     assert not any("extra" in name for name in pq.read_table(file).column_names)
     assert read_rollout(file).metrics == {}
+
+
+def routed(ids: np.ndarray | None) -> Rollout:
+    """A rollout of two completions, the first of which says where its tokens went."""
+    told = replace(completion("7", (-0.5,)), routing=None if ids is None else Routing.of(ids))
+    group = Group(
+        Problem("p", "?", "7", "k"),
+        "?",
+        (1, 2),
+        (told, completion("8", (-1.0,))),
+        (Judgement(1.0, {"f": 1.0}, {}),) * 2,
+    )
+    return Rollout(0, (group,))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_the_experts_come_back(tmp_path: Path, dtype: type[np.unsignedinteger]) -> None:
+    # Two tokens, three layers, two experts a token.
+    ids_TLK = np.array([[[0, 7], [255, 1], [3, 2]], [[1, 0], [9, 8], [5, 6]]], dtype=dtype)
+    if dtype is np.uint16:
+        ids_TLK[0, 0, 0] = 384
+    write_rollout(tmp_path / "r.parquet", routed(ids_TLK), [[0.0, 0.0]])
+    back = read_rollout(tmp_path / "r.parquet")
+    assert back == routed(ids_TLK)
+    first, second = back.groups[0].completions
+    assert first.routing is not None and second.routing is None
+    assert np.array_equal(first.routing.ids_TLK, ids_TLK)
+    # Anybody reads it: bytes, and their shape beside them.
+    file = pq.read_table(tmp_path / "r.parquet")
+    layers, chosen, width = json.loads(file.schema.metadata[b"grpo.routing"])
+    flat = np.frombuffer(file["routing"][0].as_py(), f"<u{width}")
+    assert np.array_equal(flat.reshape(-1, layers, chosen), ids_TLK)
+
+
+def test_a_rollout_from_before_there_was_routing_is_read(tmp_path: Path) -> None:
+    write_rollout(tmp_path / "r.parquet", routed(None), [[0.0, 0.0]])
+    assert "routing" not in pq.read_table(tmp_path / "r.parquet").column_names
+    assert read_rollout(tmp_path / "r.parquet") == routed(None)
+    golden = read_rollout(Path(__file__).parent / "golden" / "step-000000.parquet")
+    assert all(c.routing is None for group in golden.groups for c in group.completions)

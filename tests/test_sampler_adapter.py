@@ -1,12 +1,27 @@
 """What the adapter believes about vLLM's insides; a new version that breaks a belief fails here."""
 
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import tiny_moe
 import torch
 
 from grpo.recipe.sections import SamplerConfig
+from grpo.sampler.isolation import own_process_state
 from grpo.sampler.preflight import CPU_HEAD_SIZES
-from grpo.sampler.vllm_adapter import Engine, _expand_batch_to_tokens, _own_draft_weights, on_cpu
+from grpo.sampler.vllm_adapter import (
+    Engine,
+    _expand_batch_to_tokens,
+    _own_draft_weights,
+    on_cpu,
+    routing_of,
+)
+from grpo.sampler.vllm_arguments import engine_arguments
+from grpo.train.policy import score
+from grpo.train.scored import ScoredLM
+from grpo.train.sequences import Sequences
 
 pytestmark = pytest.mark.slow
 
@@ -141,3 +156,88 @@ def test_the_mend_is_where_the_rejection_sampler_looks(engine):
 
     looked_up = rejection_sampler.apply_sampling_constraints.__globals__["expand_batch_to_tokens"]
     assert looked_up is _expand_batch_to_tokens
+
+
+def test_vllm_is_asked_for_experts_by_arguments_it_knows():
+    from vllm.engine.arg_utils import EngineArgs
+
+    telling = CONFIG.model_copy(update={"routed_experts": True})
+    asked = engine_arguments("folder", telling, "bfloat16", cpu=False)
+    quiet = engine_arguments("folder", CONFIG, "bfloat16", cpu=False)
+    assert {**quiet, "enable_return_routed_experts": True, "enable_prefix_caching": True} == asked
+    assert asked.keys() <= {field.name for field in dataclasses.fields(EngineArgs)}
+
+
+def test_vllm_tells_no_experts_on_a_cpu(policy, tmp_path):
+    """When this fails, it does: take `_refuse_routed_experts` out of the preflight."""
+    from vllm.engine.arg_utils import EngineArgs
+
+    folder = tiny_moe.save(policy, tmp_path)
+    args = EngineArgs(str(folder), enable_return_routed_experts=True, max_model_len=64)
+    with own_process_state(), pytest.raises(ValueError, match="requires Model Runner V2"):
+        args.create_engine_config()
+
+
+def test_an_output_has_a_row_for_every_token_that_was_read():
+    """What the scheduler of 0.32 takes out: all but the last token, from where it left off."""
+    from vllm.distributed.aux_output_connector.connector import (
+        AuxOutputSchedulerConnector,
+        AuxRequestOutput,
+    )
+    from vllm.outputs import CompletionOutput
+
+    # A prompt of 5 tokens and the first drawn: 5 were read. A draft may have run ahead by more.
+    request = SimpleNamespace(request_id="a", num_tokens=6, is_finished=lambda: False)
+    rows = np.arange(7 * 3 * 2, dtype=np.uint8).reshape(7, 3, 2)
+    taken = AuxOutputSchedulerConnector().take_output(request, {"a": AuxRequestOutput(0, rows)})
+    assert np.array_equal(taken, rows[:5])
+    assert {field.name for field in dataclasses.fields(CompletionOutput)} >= {"routed_experts"}
+
+
+def test_layers_without_experts_are_left_out():
+    # 2 tokens, 3 layers of which the first is dense, 2 experts a token.
+    rows = np.array([[[0, 0], [3, 1], [5, 4]], [[0, 0], [7, 2], [6, 0]]], dtype=np.uint8)
+    routing = routing_of(SimpleNamespace(routed_experts=rows), 2, 1)
+    assert routing.ids_TLK.tolist() == [[[3, 1], [5, 4]], [[7, 2], [6, 0]]]
+    assert routing_of(SimpleNamespace(routed_experts=None), 2, 1) is None
+    with pytest.raises(RuntimeError, match="experts of 2 tokens, and read 3"):
+        routing_of(SimpleNamespace(routed_experts=rows), 3, 1)
+
+
+def test_vllms_own_capture_says_what_the_trainer_chooses(engine, policy):
+    """The GPU's way to the experts, on the CPU by hand: bound to this engine's routers, one prompt.
+
+    Which row is which layer, that the numbers are the checkpoint's, and that layer 0, which is
+    dense, has a row too.
+    """
+    from vllm import SamplingParams
+
+    def bind(worker):
+        from vllm.model_executor.layers.fused_moe import routed_experts_capturer as capturing
+
+        capturer = capturing.RoutedExpertsCapturer(64, worker.vllm_config)
+        capturing.bind_routed_experts_capturer(worker.model_runner.get_model(), capturer)
+        worker.told = capturer
+
+    engine.push(tiny_moe.checkpoint_weights(policy).items())
+    engine._call(bind)
+    (request,) = tiny_moe.requests(1, low=30, high=31)
+    with engine.sampling():
+        (output,) = engine.llm.generate(
+            [{"prompt_token_ids": list(request.prompt_ids)}],
+            SamplingParams(max_tokens=1, temperature=0.0),
+            use_tqdm=False,
+        )
+    rows = engine._call(lambda worker: worker.told.snapshot_routing_data(30).numpy())
+    assert (rows.shape, rows.dtype) == ((30, 3, 2), np.uint8)
+    assert not rows[:, 0].any()
+    routing = routing_of(SimpleNamespace(routed_experts=rows), 30, 1)
+    sequences = Sequences(
+        [request.prompt_ids],
+        [tuple(output.outputs[0].token_ids)],
+        experts=[torch.tensor(routing.ids_TLK)],
+    )
+    scored = ScoredLM(policy)
+    score(scored, sequences, temperature=1.0, budget=100, device=torch.device("cpu"))
+    differ = scored.replay.take()
+    assert (differ.tokens, differ.anywhere) == (30, 0)

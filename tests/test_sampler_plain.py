@@ -3,6 +3,7 @@
 from string import ascii_letters
 
 import pytest
+import small_policies
 import tiny_moe
 import torch
 from transformers import GenerationConfig
@@ -11,6 +12,9 @@ from grpo.errors import UserError
 from grpo.recipe.sections import Parity, SamplerConfig, Sampling
 from grpo.sampler import open_sampler, parity_gate
 from grpo.sampler.plain import PlainSampler
+from grpo.train.policy import score
+from grpo.train.scored import ScoredLM
+from grpo.train.sequences import Sequences
 from grpo.types import Request
 
 SAMPLING = Sampling(temperature=0.7, max_tokens=16)
@@ -155,3 +159,47 @@ def test_a_followed_model_needs_no_sync(policy):
     assert sampler.metrics() == {}
     with pytest.raises(UserError, match="does not exist"):
         open_sampler("nowhere", config)
+
+
+def test_the_experts_it_names_are_those_the_trainer_chooses(policy, drawn):
+    asked, completions = drawn
+    for request, completion in zip(asked, completions, strict=True):
+        read = len(request.prompt_ids) + len(completion.token_ids) - 1
+        # Two of the three layers have experts, a token takes two of eight.
+        assert completion.routing.ids_TLK.shape == (read, 2, 2)
+        assert (completion.routing.width, int(completion.routing.ids_TLK.max()) < 8) == (1, True)
+    sequences = Sequences(
+        [request.prompt_ids for request in asked],
+        [completion.token_ids for completion in completions],
+        experts=[torch.tensor(completion.routing.ids_TLK) for completion in completions],
+    )
+    scored = ScoredLM(policy)
+    score(scored, sequences, temperature=0.7, budget=300, device=torch.device("cpu"))
+    differ = scored.replay.take()
+    assert differ.tokens == sum(len(completion.routing.ids_TLK) for completion in completions)
+    assert (differ.layers_L.tolist(), int(differ.anywhere)) == ([0, 0], 0)
+
+
+def test_experts_are_named_alike_whatever_the_batch(policy, drawn):
+    asked, completions = drawn
+    narrow = PlainSampler(policy, tiny_moe.tokenizer(), batch=5, max_model_len=128)
+    again = narrow.sample(asked[::-1], SAMPLING)[::-1]
+    same = [a.routing == b.routing for a, b in zip(again, completions, strict=True)]
+    assert all(same)
+
+
+def test_experts_are_not_named_where_there_are_none_or_nobody_asks(policy):
+    quiet = PlainSampler(policy, tiny_moe.tokenizer(), max_model_len=128, routing=False)
+    assert quiet.sample(tiny_moe.requests(1), SAMPLING)[0].routing is None
+    dense = PlainSampler(small_policies.llama(), tiny_moe.tokenizer(), max_model_len=128)
+    assert dense.sample(tiny_moe.requests(1), SAMPLING)[0].routing is None
+    hooks = [len(part._forward_hooks) for part in policy.modules()]
+    PlainSampler(policy, tiny_moe.tokenizer()).sample(tiny_moe.requests(1), SAMPLING)
+    assert [len(part._forward_hooks) for part in policy.modules()] == hooks
+
+
+def test_more_experts_than_a_byte_holds_are_told_apart():
+    many = tiny_moe.model(n_routed_experts=512, n_group=4, moe_intermediate_size=2)
+    (completion,) = PlainSampler(many, tiny_moe.tokenizer()).sample(tiny_moe.requests(1), SAMPLING)
+    assert completion.routing.width == 2
+    assert completion.routing.ids_TLK.max() > 255

@@ -35,6 +35,25 @@ def test_default_rope_is_refused_on_a_cpu_alone(rope):
     refuse(values(rope_parameters=rope), PLAIN, cpu=False)
 
 
+@pytest.mark.parametrize("cpu", [True, False])
+def test_rope_that_vllm_would_take_for_yarn_is_refused(cpu):
+    linear = {"rope_type": "linear", "factor": 4.0, "rope_theta": 1e4}
+    with pytest.raises(UserError, match=r"rope_type 'linear'.*rope_type yarn"):
+        refuse(values(rope_parameters=linear), PLAIN, cpu=cpu)
+    with pytest.raises(UserError, match=r"rope_interleave false.*plain"):
+        refuse(values(rope_interleave=False), PLAIN, cpu=cpu)
+
+
+def test_experts_are_told_on_a_gpu_alone():
+    telling = SamplerConfig(max_model_len=512, routed_experts=True)
+    with pytest.raises(UserError, match=r"on a GPU alone.*sampler\.engine=plain"):
+        refuse(values(), telling, cpu=True)
+    refuse(values(), telling, cpu=False)
+    # Of a dense model nobody asks, as of a student beside the mixture of experts.
+    llama = {"model_type": "llama", "hidden_size": 576, "num_attention_heads": 9}
+    refuse(llama, telling, cpu=True)
+
+
 def test_default_rope_of_other_models_is_fine():
     llama = {"model_type": "llama", "hidden_size": 576, "num_attention_heads": 9}
     refuse(llama, PLAIN, cpu=True)

@@ -12,6 +12,7 @@ from grpo.recipe.domains import table_faults
 from grpo.recipe.drawing import drawing_faults
 from grpo.recipe.linked import lent_links, wrong_links
 from grpo.recipe.process import process_faults
+from grpo.recipe.replay import replay_faults
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Architecture, Data, Llama
 from grpo.recipe.stages import (
@@ -282,6 +283,7 @@ RULES: tuple[Check, ...] = (
     _room_for_prompt,
     _enough_groups,
     _paid,
+    replay_faults,
     process_faults,
     drawing_faults,
     _something_held_out,

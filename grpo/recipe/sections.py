@@ -113,6 +113,11 @@ class SamplerConfig(Section):
         0.4, "share of a GPU's memory the engine takes", gt=0, le=1
     )
     draft_tokens: int = knob(0, "tokens an MTP draft proposes a step; 0: no draft", ge=0)
+    routed_experts: bool | None = knob(
+        None,
+        "say which experts each token took (vllm: on GPUs alone); none: plain always, vllm where "
+        "a stage's router_replay needs it",
+    )
     trust_remote_code: bool = knob(False, "run code that comes with the model: only if you read it")
     parity: Parity = Parity()
 

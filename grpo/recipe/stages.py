@@ -147,6 +147,9 @@ class Rl(Stage):
         "freeze", "aux-free router bias during RL: kept, or moved by `bias_speed`"
     )
     bias_speed: float = knob(0.001, "gamma, when router_bias is `update`", ge=0)
+    router_replay: bool = knob(
+        False, "R3: the trainer's tokens take the experts that the sampler chose for them"
+    )
     evaluate_every: int = knob(0, "steps between looks at held-out problems; 0: never", ge=0)
     evaluate_problems: int = knob(128, "held-out problems in such a look", ge=1)
     checkpoint: Checkpoints = Checkpoints()

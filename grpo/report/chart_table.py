@@ -161,6 +161,15 @@ OTHERS = (
         ),
         "log",
     ),
+    Chart(
+        "Routing of sampler and trainer",
+        "share of tokens for which the trainer's own routers choose other experts than the sampler",
+        (
+            ("sampling/routing_difference", "in any layer"),
+            ("sampling/routing_difference/*", "*"),
+        ),
+        "share",
+    ),
     Chart("Time", "seconds a step", (("time/*", "*"),), "zero", stacked=True),
     Chart("Tokens", "seen so far", (("num_tokens", "tokens"),), "zero", line="exact"),
     Chart(

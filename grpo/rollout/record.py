@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from grpo.checkpoint.atomic import atomic_write
-from grpo.types import Completion, Group, Judgement, Refilled, Rollout, Steps
+from grpo.types import Completion, Group, Judgement, Refilled, Rollout, Routing, Steps
 from grpo_data.problem import Problem
 
 # Log-probabilities are float64: the shortest type that gives back what a sampler handed us.
@@ -43,9 +43,8 @@ SCHEMA = pa.schema(
 )
 
 
-_EXTRA, _STEPS = "extra", "steps"
-_LEARNT = "learnt"
-_METRICS, _PLACES = b"grpo.metrics", b"grpo.places"
+_EXTRA, _STEPS, _ROUTING, _LEARNT = "extra", "steps", "routing", "learnt"
+_METRICS, _SHAPE, _PLACES = b"grpo.metrics", b"grpo.routing", b"grpo.places"
 
 
 def write_rollout(path: Path, rollout: Rollout, advantages: Sequence[Sequence[float]]) -> None:
@@ -53,8 +52,9 @@ def write_rollout(path: Path, rollout: Rollout, advantages: Sequence[Sequence[fl
 
     Beside the columns of SCHEMA each reward has a `reward/NAME` and an `outcome/NAME` column, and
     what rewards noted stands in `extra/NAME` columns (and, exactly, as JSON in `extra`). Where a
-    reward scored steps, they are JSON in `steps`. Of a refilled rollout `learnt` says which step
-    learns from a row.
+    reward scored steps, they are JSON in `steps`; the experts that a sampler chose are bytes in
+    `routing`, whose shape is in the schema's metadata. Of a refilled rollout `learnt` says which
+    step learns from a row.
     """
     rows = list(_rows(rollout, advantages))
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
@@ -70,6 +70,11 @@ def write_rollout(path: Path, rollout: Rollout, advantages: Sequence[Sequence[fl
         steps = [json.dumps(dict(judgement.steps)) for judgement in judgements]
         table = table.append_column(_STEPS, pa.array(steps, pa.string()))
     notes = {_METRICS: json.dumps(dict(rollout.metrics))}
+    routings = [completion.routing for group in rollout.groups for completion in group.completions]
+    if shapes := {_shape(routing) for routing in routings if routing}:
+        (notes[_SHAPE],) = map(json.dumps, shapes)
+        ids = [routing and routing.ids for routing in routings]
+        table = table.append_column(_ROUTING, pa.array(ids, pa.binary()))
     if rollout.refilled:
         learnt = [rollout.refilled.learnt[row["group"]] for row in rows]
         table = table.append_column(_LEARNT, pa.array(learnt, pa.int64()))
@@ -83,17 +88,26 @@ def write_rollout(path: Path, rollout: Rollout, advantages: Sequence[Sequence[fl
 def read_rollout(path: Path) -> Rollout:
     """The rollout that was written at `path`."""
     there = set(pq.read_schema(path).names)
-    more = sorted({_EXTRA, _STEPS, _LEARNT} & there)
+    more = sorted({_EXTRA, _STEPS, _ROUTING, _LEARNT} & there)
     table = pq.read_table(path, columns=[*SCHEMA.names, *more])
     groups = [
         list(members) for _, members in groupby(table.to_pylist(), key=lambda row: row["group"])
     ]
     notes = {key: json.loads(value) for key, value in (table.schema.metadata or {}).items()}
+    shape = notes.get(_SHAPE, ())
     refilled = None
     if _PLACES in notes:
         refilled = Refilled(tuple(rows[0][_LEARNT] for rows in groups), notes[_PLACES])
-    step, metrics = groups[0][0]["step"], notes.get(_METRICS, {})
-    return Rollout(step, tuple(map(_group, groups)), metrics, refilled)
+    return Rollout(
+        groups[0][0]["step"],
+        tuple(_group(members, shape) for members in groups),
+        notes.get(_METRICS, {}),
+        refilled,
+    )
+
+
+def _shape(routing: Routing) -> tuple[int, int, int]:
+    return routing.layers, routing.chosen, routing.width
 
 
 def _extra_columns(notes: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, pa.Array]]:
@@ -137,7 +151,7 @@ def _rows(rollout: Rollout, advantages: Sequence[Sequence[float]]) -> Iterator[d
             }
 
 
-def _group(rows: Sequence[dict[str, Any]]) -> Group:
+def _group(rows: Sequence[dict[str, Any]], shape: Sequence[int]) -> Group:
     first = rows[0]
     problem = Problem(
         first["problem_id"],
@@ -146,10 +160,7 @@ def _group(rows: Sequence[dict[str, Any]]) -> Group:
         first["key"],
         json.loads(first["columns"]),
     )
-    completions = tuple(
-        Completion(r["completion"], tuple(r["token_ids"]), tuple(r["logprobs"]), r["finish_reason"])
-        for r in rows
-    )
+    completions = tuple(_completion(row, shape) for row in rows)
     judgements = tuple(
         Judgement(
             row["reward"],
@@ -161,6 +172,17 @@ def _group(rows: Sequence[dict[str, Any]]) -> Group:
         for row in rows
     )
     return Group(problem, first["prompt"], tuple(first["prompt_ids"]), completions, judgements)
+
+
+def _completion(row: dict[str, Any], shape: Sequence[int]) -> Completion:
+    ids = row.get(_ROUTING)
+    return Completion(
+        row["completion"],
+        tuple(row["token_ids"]),
+        tuple(row["logprobs"]),
+        row["finish_reason"],
+        None if ids is None else Routing(ids, *shape),
+    )
 
 
 def _steps(plain: str) -> dict[str, Steps]:

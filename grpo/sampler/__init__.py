@@ -16,11 +16,21 @@ __all__ = [
     "ParityError",
     "ParityReport",
     "Sampler",
+    "check_sampled",
     "draft_gate",
     "open_sampler",
     "parity_gate",
     "request_seed",
 ]
+
+
+def check_sampled(checkpoint: Path, config: SamplerConfig) -> None:
+    """Raises UserError where the engine would refuse the checkpoint folder, without starting it."""
+    if config.engine == "vllm":
+        from grpo.sampler.preflight import read_config, refuse
+        from grpo.sampler.vllm_adapter import on_cpu
+
+        refuse(read_config(checkpoint), config, cpu=on_cpu())
 
 
 def open_sampler(

@@ -5,7 +5,7 @@ pack prompts, share prefixes or draft.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,16 @@ from grpo.model.load import quiet_loading
 from grpo.recipe.sections import SamplerConfig, Sampling
 from grpo.sampler.preflight import read_config
 from grpo.sampler.protocol import Weights
+from grpo.sampler.routing import RoutingNotes
 from grpo.sampler.tokens import end_tokens, room, texts
-from grpo.types import Completion, Request
+from grpo.types import Completion, Request, Routing
 
 
 class PlainSampler:
     """Draws from a transformers model, on whatever device it is.
 
-    `follows` says that `model` is the trainer's own object, so that there is nothing to sync.
+    `follows` says that `model` is the trainer's own object, so that there is nothing to sync. With
+    `routing` a completion says which routed experts its tokens took, where the model has any.
     """
 
     def __init__(
@@ -47,8 +49,10 @@ class PlainSampler:
         follows: bool = True,
         batch: int = 64,
         max_model_len: int = 2048,
+        routing: bool = True,
     ) -> None:
         self._model, self._tokenizer, self._follows = model, tokenizer, follows
+        self._routing = routing
         self._batch, self._max_model_len = batch, max_model_len
         self._ends = end_tokens(tokenizer, model.generation_config.eos_token_id)
 
@@ -74,6 +78,7 @@ class PlainSampler:
             follows=follows,
             batch=config.max_num_seqs,
             max_model_len=config.max_model_len,
+            routing=config.routed_experts is not False,
         )
 
     @property
@@ -121,7 +126,8 @@ class PlainSampler:
         inputs = _left_padded([r.prompt_ids for r in requests], self._model.device)
         choice = _SeededChoice([r.seed for r in requests], sampling)
         end = _End(inputs["input_ids"].shape[1], limits, self._ends, sampling.stop, self._tokenizer)
-        with _as_sampler(self._model):
+        notes = RoutingNotes(self._model) if self._routing else None
+        with _as_sampler(self._model), notes.taking() if notes else nullcontext():
             sequences = self._model.generate(
                 **inputs,
                 generation_config=GenerationConfig(
@@ -130,10 +136,16 @@ class PlainSampler:
                 logits_processor=LogitsProcessorList([choice]),
                 stopping_criteria=StoppingCriteriaList([end]),
             )
-        return end.cut(sequences, torch.stack(choice.logprobs, dim=1))
+        drawn = end.cut(sequences, torch.stack(choice.logprobs, dim=1))
+        if notes is None:
+            return [(*one, None) for one in drawn]
+        lengths = [len(request.prompt_ids) for request in requests]
+        routings = notes.cut(lengths, [len(ids) for ids, *_ in drawn])
+        return [(*one, routing) for one, routing in zip(drawn, routings, strict=True)]
 
 
-_Drawn = tuple[tuple[int, ...], tuple[float, ...], str]
+_Ended = tuple[tuple[int, ...], tuple[float, ...], str]
+_Drawn = tuple[tuple[int, ...], tuple[float, ...], str, Routing | None]
 
 
 class _SeededChoice(LogitsProcessor):
@@ -199,9 +211,9 @@ class _End(StoppingCriteria):
         text = texts(self._tokenizer, [ids], self._ends)[0]
         return any(stop in text for stop in self._stop)
 
-    def cut(self, sequences: Tensor, logprobs: Tensor) -> list[_Drawn]:
+    def cut(self, sequences: Tensor, logprobs: Tensor) -> list[_Ended]:
         """[B, prompt + T] tokens and [B, T] log-probs to each row's own."""
-        drawn: list[_Drawn] = []
+        drawn: list[_Ended] = []
         for row, (length, reason) in sorted(self._ended.items()):
             ids = sequences[row, self._prompt_length :][:length].tolist()
             drawn.append((tuple(ids), tuple(logprobs[row, :length].tolist()), reason))

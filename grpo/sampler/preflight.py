@@ -37,9 +37,10 @@ def refuse(values: dict[str, Any], config: SamplerConfig, *, cpu: bool) -> None:
     """
     _refuse_draft(values, config)
     _refuse_router(values)
+    _refuse_routed_experts(values, config, cpu=cpu)
     _refuse_length(values, config)
+    _refuse_rope(values, cpu=cpu)
     if cpu:
-        _refuse_rope(values)
         _refuse_head_size(values)
 
 
@@ -63,16 +64,34 @@ def _refuse_router(values: dict[str, Any]) -> None:
         )
 
 
-def _refuse_rope(values: dict[str, Any]) -> None:
+def _refuse_routed_experts(values: dict[str, Any], config: SamplerConfig, *, cpu: bool) -> None:
+    if cpu and config.routed_experts and values.get("n_routed_experts"):
+        raise UserError(
+            "vLLM says which experts it chose on a GPU alone (a stage's router_replay, or "
+            "sampler.routed_experts, asks for it); take sampler.engine=plain, or leave that out"
+        )
+
+
+def _refuse_rope(values: dict[str, Any], *, cpu: bool) -> None:
     if values.get("model_type") not in _MLA_MODELS:
         return
     rope = values.get("rope_parameters") or values.get("rope_scaling") or {}
     kind = rope.get("rope_type") or rope.get("type") or "default"
-    if kind == "default":
+    if kind == "default" and cpu:
         raise UserError(
             "config.json has rope_type 'default': vLLM's CPU rotary kernel gives this model wrong "
             "logits without an error; give it YaRN parameters (rope_type yarn), as DeepSeek-V3 "
             "has them, or take sampler.engine=plain"
+        )
+    if kind not in ("default", "yarn"):
+        raise UserError(
+            f"config.json has rope_type {kind!r}: vLLM turns this model's positions by YaRN "
+            "whatever that says; take a checkpoint with rope_type yarn, or sampler.engine=plain"
+        )
+    if values.get("rope_interleave") is False:
+        raise UserError(
+            "config.json has rope_interleave false: vLLM turns neighbouring dimensions of this "
+            "model as pairs all the same; take a checkpoint with it true, or sampler.engine=plain"
         )
 
 

@@ -18,7 +18,7 @@ from grpo.sampler.isolation import own_randomness
 from grpo.sampler.parity import draft_gate
 from grpo.sampler.protocol import Weights
 from grpo.sampler.tokens import checkpoint_eos, end_tokens, room, texts
-from grpo.sampler.vllm_adapter import Engine, on_cpu
+from grpo.sampler.vllm_adapter import Engine, on_cpu, routing_of
 from grpo.sampler.vllm_stream import stream
 from grpo.types import Completion, Request
 
@@ -40,11 +40,15 @@ class VllmSampler:
     def __init__(self, checkpoint: Path, config: SamplerConfig) -> None:
         if VllmSampler._running is not None:
             raise RuntimeError("a vLLM engine is already running in this process: close it first")
-        self._folder, self._config = Path(checkpoint), config
+        self._folder = Path(checkpoint)
         values = preflight.read_config(self._folder)
+        if not values.get("n_routed_experts"):
+            config = config.model_copy(update={"routed_experts": False})
+        self._config = config
         preflight.refuse(values, config, cpu=on_cpu())
         self.dtype: str = config.dtype or preflight.model_dtype(values)
         self._target, self._draft = self._split(values.get("num_hidden_layers"))
+        self._first_routed = int(values.get("first_k_dense_replace") or 0)
         self._engine = Engine(self._folder, config, self.dtype)
         VllmSampler._running = self
         self._tokenizer: Any = self._engine.llm.get_tokenizer()
@@ -61,7 +65,7 @@ class VllmSampler:
             outputs = self._engine.llm.generate(prompts, params, use_tqdm=False)
         ids = [tuple(output.outputs[0].token_ids) for output in outputs]
         read = texts(self._tokenizer, ids, self._ends)
-        return [_completion(*parts) for parts in zip(read, ids, outputs, strict=True)]
+        return [self._completion(*parts) for parts in zip(read, ids, outputs, strict=True)]
 
     def stream(
         self, requests: Sequence[Request], sampling: Sampling
@@ -77,7 +81,16 @@ class VllmSampler:
             for place, output in outputs:
                 ids = tuple(output.outputs[0].token_ids)
                 (text,) = texts(self._tokenizer, [ids], self._ends)
-                yield place, _completion(text, ids, output)
+                yield place, self._completion(text, ids, output)
+
+    def _completion(self, text: str, ids: tuple[int, ...], output: "RequestOutput") -> Completion:
+        drawn = output.outputs[0]
+        steps: Any = drawn.logprobs
+        logprobs = tuple(step[token].logprob for step, token in zip(steps, ids, strict=True))
+        # The last token was drawn and never read.
+        read = len(output.prompt_token_ids or ()) + len(ids) - 1
+        routing = routing_of(drawn, read, self._first_routed)
+        return Completion(text, ids, logprobs, str(drawn.finish_reason), routing)
 
     @contextmanager
     def _stepping(self) -> Iterator[None]:
@@ -168,10 +181,3 @@ def _require(names: Set[str], pushed: Set[str]) -> None:
             f"the sync left {len(missing)} of the checkpoint's {len(names)} tensors out, which "
             f"would go stale in the sampler; the first is {missing[0]}"
         )
-
-
-def _completion(text: str, ids: tuple[int, ...], output: "RequestOutput") -> Completion:
-    drawn = output.outputs[0]
-    steps: Any = drawn.logprobs
-    logprobs = tuple(step[token].logprob for step, token in zip(steps, ids, strict=True))
-    return Completion(text, ids, logprobs, str(drawn.finish_reason))

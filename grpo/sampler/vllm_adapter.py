@@ -19,6 +19,7 @@ from grpo.recipe.sections import SamplerConfig
 from grpo.sampler.checksum import layout_checksum, value_checksum
 from grpo.sampler.isolation import own_process_state
 from grpo.sampler.vllm_arguments import engine_arguments
+from grpo.types import Routing
 
 _ENVIRONMENT = {
     # In this process: weights are pushed as tensors, and an error is an error.
@@ -125,6 +126,23 @@ class Engine:
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return self.llm.collective_rpc(function, args=arguments)[0]
+
+
+def routing_of(output: Any, tokens: int, first_layer: int) -> Routing | None:
+    """The experts that a finished CompletionOutput's `tokens` tokens took, or None where the
+    engine was not asked for them.
+
+    vLLM gives a row a token that it read, in it one of K experts for every decoder layer; those of
+    the dense layers before `first_layer` say nothing. Raises RuntimeError where the rows are not
+    as many as the tokens: a choice that is out of step would be replayed at the wrong tokens.
+    """
+    if output.routed_experts is None:
+        return None
+    if len(output.routed_experts) != tokens:
+        raise RuntimeError(
+            f"vLLM gave the experts of {len(output.routed_experts)} tokens, and read {tokens}"
+        )
+    return Routing.of(output.routed_experts[:, first_layer:])
 
 
 class _Replaced:

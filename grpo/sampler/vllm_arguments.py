@@ -34,6 +34,9 @@ def engine_arguments(
     if config.draft_tokens:
         draft = {"method": "mtp", "num_speculative_tokens": config.draft_tokens}
         arguments["speculative_config"] = draft
+    if config.routed_experts:
+        # vLLM keeps the choice beside the blocks of its prefix cache.
+        arguments |= {"enable_return_routed_experts": True, "enable_prefix_caching": True}
     return arguments | _memory(config, cpu=cpu)
 
 

@@ -10,6 +10,7 @@ from grpo.objective import Stats, merge_stats
 from grpo.recipe.stages import Rl
 from grpo.rollout.statistics import token_count, token_counts
 from grpo.stages.lesson import Lesson, objective_of
+from grpo.stages.replay import check_replay
 from grpo.stages.trained import Trained
 from grpo.stages.workbench import Workbench
 from grpo.train.distributed import global_means
@@ -27,10 +28,15 @@ class Learner(Trained):
         super().__init__(stage, bench, parent)
         self._stage = stage
         self._objective = objective_of(stage)
+        check_replay(stage, self.checkpoint)
         self.tokenizer = load_tokenizer(bench.model, self.checkpoint)
         model = load_model(bench.model, self.checkpoint)
         self.policy = Policy(
-            model, bench.accelerator, stage.optimizer, load_draft(model, self.checkpoint)
+            model,
+            bench.accelerator,
+            stage.optimizer,
+            load_draft(model, self.checkpoint),
+            router_replay=stage.router_replay,
         )
         replaced = self.saved and self.saved.reference
         self.reference = self._open_reference(replaced or parent)
@@ -41,8 +47,9 @@ class Learner(Trained):
         self.step = rollout.step + 1
         self.tokens += token_count(rollout)
         metrics = {"num_tokens": float(self.tokens), "num_updates": 0.0}
-        if lesson is not None:
-            metrics |= self._learn(rollout, lesson)
+        learnt = {} if lesson is None else self._learn(rollout, lesson)
+        # A lesson that was scored has said it already, of the very policy that sampled.
+        metrics |= self.policy.routing_difference() | learnt
         return metrics | {FLOPS: self._flops(rollout)}
 
     def _learn(self, rollout: Rollout, lesson: Lesson) -> dict[str, float]:

@@ -29,6 +29,7 @@ from grpo.recipe.schema import Recipe
 from grpo.recipe.stages import Rl
 from grpo.rollout.rewards import rewards_PG
 from grpo.stages.process import Process
+from grpo.stages.replay import experts_of
 from grpo.train.batches import padded
 from grpo.train.distributed import Share
 from grpo.train.policy import Policy, Reference, score
@@ -90,7 +91,7 @@ class Teacher:
         rows = [row for share in split for row in share.rows]
         ends = [len(share.rows) for share in split]
         counted_B = torch.tensor([share.counts for share in split for _ in share.rows])
-        sequences = Sequences([prompts[i] for i in rows], [completions[i].token_ids for i in rows])
+        sequences = self._sequences(prompts, completions).rows(rows)
         batch, metrics = self._batch(sequences, counted_B, advantages_B[rows], rows, rollout)
         return Lesson(sequences, batch, _ranges(ends), metrics)
 
@@ -155,6 +156,7 @@ class Teacher:
                 level=knobs.correction_level,
                 cap=knobs.correction_cap,
             )
+            metrics |= self._policy.routing_difference()
         if knobs.correction != "off":
             return old_BT, correction_BT, metrics
         metrics = {name: value for name, value in metrics.items() if "ratio" not in name}
@@ -167,7 +169,7 @@ class Teacher:
         rewards = self._process.outcomes_PG(rollout) if self._process else rewards_PG(rollout)
         if self._reference is None or self._stage.objective.kl_in == "loss":
             return rewards
-        sequences = Sequences(prompts, [c.token_ids for c in completions])
+        sequences = self._sequences(prompts, completions)
         return kl_shaped_rewards(
             rewards.flatten(),
             self._score(self._policy.module, sequences),
@@ -176,6 +178,12 @@ class Teacher:
             beta=self._stage.objective.beta,
             kind=self._stage.objective.kl,
         ).view_as(rewards)
+
+    def _sequences(
+        self, prompts: list[tuple[int, ...]], completions: list[Completion]
+    ) -> Sequences:
+        experts = experts_of(self._stage, completions)
+        return Sequences(prompts, [c.token_ids for c in completions], experts=experts)
 
     def _score(self, module: torch.nn.Module, sequences: Sequences) -> Tensor:
         return score(

@@ -31,6 +31,7 @@ from grpo.rollout.collect import Collector
 from grpo.rollout.fixed import Order
 from grpo.sampler import Sampler
 from grpo.stages import domains
+from grpo.stages.base import engine_config
 from grpo.stages.engine import Engine
 from grpo.stages.gate import past_the_gate
 from grpo.stages.pairs import read_pairs
@@ -53,9 +54,7 @@ class Workbench:
 
     def __init__(self, recipe: Recipe, run: RunDirectory, accelerator: Accelerator) -> None:
         self.recipe, self.run, self.accelerator = recipe, run, accelerator
-        # The trainer's dtype, not the file's: a bfloat16 base may be trained in float32.
-        dtype = recipe.sampler.dtype or self.model.dtype
-        self._engine = Engine(recipe.sampler.model_copy(update={"dtype": dtype}))
+        self._engine = Engine(engine_config(recipe))
         self._scorers: dict[str, Scorer] = {}
         self._problems: dict[str, tuple[list[Problem], list[Problem]]] = {}
         self._training: dict[str, list[Problem]] = {}

@@ -24,12 +24,15 @@ from grpo.train.scored import ScoredLM
 from grpo.train.sequences import Inputs, Sequences, order_of
 from grpo.train.side import NONE, SideLosses
 
+ROUTING_DIFFERENCE = "sampling/routing_difference"
+
 
 class Policy:
     """What is trained, with all that training it needs.
 
     `mtp` is trained where `side.mtp` is above 0. Else it is carried along, frozen: its shared
-    embedding and head follow the policy.
+    embedding and head follow the policy. With `router_replay` tokens take the experts that come
+    with the sequences, where these bring any.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Policy:
         optimizer: Optimizer,
         mtp: MtpLayer | None = None,
         side: SideLosses = NONE,
+        router_replay: bool = False,
     ) -> None:
         """Raises ValueError where an MTP loss is asked for and there is no MTP layer."""
         self.accelerator = accelerator
@@ -49,6 +53,7 @@ class Policy:
         # A policy with dropout would be another policy at every pass. Recomputing activations
         # happens in training mode only, so that one case needs it.
         scored = ScoredLM(model.train(model.is_gradient_checkpointing), trained)
+        scored.replay.follows = router_replay
         self.watch = RouterWatch(scored, with_balance=side.balance > 0)
         self.module, self.optimizer = accelerator.prepare(
             scored, build_optimizer(scored.parameters(), optimizer)
@@ -99,6 +104,24 @@ class Policy:
         move_biases(self.watch, gamma)
         self.watch.reset()
         return max_violation(load)
+
+    def routing_difference(self) -> dict[str, float]:
+        """Share of tokens that the policy's own routers would have sent elsewhere than the sampler
+        did, by layer and in any of them, over all processes since the last call; empty where no
+        choice was known."""
+        replay = self.accelerator.unwrap_model(self.module).replay
+        differ = replay.take()
+        counts = torch.stack([*differ.layers_L, differ.anywhere, differ.tokens])
+        *layers, anywhere, tokens = self.accelerator.reduce(
+            counts.to(self.accelerator.device)
+        ).tolist()
+        if not tokens:
+            return {}
+        by_layer = {
+            f"{ROUTING_DIFFERENCE}/layer_{number}": count / tokens
+            for number, count in zip(replay.layers, layers, strict=True)
+        }
+        return {ROUTING_DIFFERENCE: anywhere / tokens, **by_layer}
 
     def _state(self, part: str) -> dict[str, Tensor]:
         """What is in one part of the module, `model.` or `mtp.`, by its names there."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from grpo.model.mtp import MtpLayer
+from grpo.model.replay import RouterReplay
 from grpo.objective import Side, chunked_kl, chunked_logprobs
 from grpo.train.flops import ForwardCost, Spent
 from grpo.train.sequences import Inputs
@@ -57,6 +58,7 @@ class ScoredLM(nn.Module):
         super().__init__()
         self.model = model
         self.mtp = mtp
+        self.replay = RouterReplay(model)
         self.cost = ForwardCost.of(model)
         self.cost_further = self.cost + ForwardCost.of_draft(mtp, model) if mtp else self.cost
         self.spent = Spent()
@@ -104,9 +106,11 @@ class ScoredLM(nn.Module):
         backbone = getattr(self.model, self.model.base_model_prefix)
         # Positions only where they say something: given any, transformers looks for packed rows.
         told = {} if inputs.positions_RS is None else {"position_ids": inputs.positions_RS}
-        hidden_RSD: Tensor = backbone(
-            input_ids=inputs.ids_RS, use_cache=False, **told
-        ).last_hidden_state
+        again = self.model.is_gradient_checkpointing and torch.is_grad_enabled()
+        with self.replay.given(inputs.experts_RSLK, until_next=again):
+            hidden_RSD: Tensor = backbone(
+                input_ids=inputs.ids_RS, use_cache=False, **told
+            ).last_hidden_state
         return hidden_RSD
 
     def _side(self, hidden_ND: Tensor) -> Side:

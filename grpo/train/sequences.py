@@ -6,7 +6,8 @@ their positions begin anew, and by that transformers keeps them apart.
 """
 
 # B = sequences (a prompt and its completion), R = rows, S = tokens of the longest row,
-# T = completion tokens of the longest completion
+# T = completion tokens of the longest completion, L = layers with routed experts,
+# K = experts a token takes in a layer
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from itertools import accumulate, chain
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
 
 from grpo.train.batches import by_token_budget, into_rows, padded
 
@@ -27,7 +30,8 @@ class Inputs:
 
     `real_RS` is no padding; `positions_RS` is None where every row holds one sequence. A sequence
     stands in row `row_B`, its completion begins there at `first_B`; `prompt_B` and `lengths` are
-    its tokens.
+    its tokens. `experts_RSLK` are those a sampler chose for each token, -1 where it read none;
+    None where no choice is known.
 
     >>> Inputs(ids_RS=tensor([[5, 6, 7, 8]]), real_RS=tensor([[True, True, True, True]]),
     ...        positions_RS=None, lengths=(4,), row_B=tensor([0]), first_B=tensor([2]),
@@ -43,6 +47,7 @@ class Inputs:
     prompt_B: Tensor
     targets_BT: Tensor
     mask_BT: Tensor
+    experts_RSLK: Tensor | None = None
 
     @property
     def next_RS(self) -> Tensor:
@@ -64,7 +69,8 @@ class Inputs:
 class Sequences:
     """B prompts, each with one completion, as ids; several share a row of `packing` tokens.
 
-    With `packing` 0 each has a row of its own.
+    With `packing` 0 each has a row of its own. `experts` are those a sampler chose for the tokens
+    of each but its last, [tokens - 1, L, K]; None where no choice is known.
 
     >>> Sequences(prompts=[(5, 6)], completions=[(7, 8)], packing=256)
     """
@@ -72,6 +78,7 @@ class Sequences:
     prompts: Sequence[Sequence[int]]
     completions: Sequence[Sequence[int]]
     packing: int = 0
+    experts: Sequence[Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.completions)
@@ -89,7 +96,10 @@ class Sequences:
     def rows(self, rows: Sequence[int]) -> "Sequences":
         """These sequences alone."""
         return Sequences(
-            [self.prompts[i] for i in rows], [self.completions[i] for i in rows], self.packing
+            [self.prompts[i] for i in rows],
+            [self.completions[i] for i in rows],
+            self.packing,
+            self.experts and [self.experts[i] for i in rows],
         )
 
     def microbatches(self, budget: int) -> list[Rows]:
@@ -118,7 +128,19 @@ class Sequences:
             prompt_B.to(device),
             padded(held.completions, 0, torch.long).to(device),
             held.mask_BT.to(device),
+            self._experts_RSLK(rows, device),
         )
+
+    def _experts_RSLK(self, rows: Rows, device: torch.device) -> Tensor | None:
+        """Each row's experts, one sequence after the other, -1 at the last token of each."""
+        if not self.experts:
+            return None
+        known = [
+            [pad(self.experts[i].short(), (0, 0, 0, 0, 0, 1), value=-1) for i in row]
+            for row in rows
+        ]
+        joined = [torch.cat(row) for row in known]
+        return pad_sequence(joined, batch_first=True, padding_value=-1).to(device)
 
 
 def order_of(rows: Rows) -> list[int]:
