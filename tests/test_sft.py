@@ -302,6 +302,16 @@ def test_its_identity_is_its_data_its_prompt_and_its_knobs(root: Path) -> None:
     assert "data.answer" not in known.knobs
 
 
+def test_a_knob_that_came_later_changes_nothing_at_its_default(root: Path) -> None:
+    house = House(root)
+    recipe = house.bench().recipe
+    old = identity(house.stage, recipe, {"base": "1"}).plain()
+    for knob in ("balance", "optimizer.lr"):
+        del old["knobs"][knob]  # as if an earlier version had not had it
+    (changed,) = identity(house.stage, recipe, {"base": "1"}).changes(old)
+    assert changed.startswith("optimizer.lr null -> ")  # the stage sets this one
+
+
 def test_the_report_draws_what_it_logs(root: Path) -> None:
     house = House(root, mtp_weight=0.1, evaluate_every=2, data={"held_out": 0.3}, batch=3)
     house.tune()

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from grpo.recipe.base import Section
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Data
 from grpo.recipe.shipped import shipped_model
@@ -24,17 +25,23 @@ _WEIGHTS = ("*.safetensors", "config.json", "tokenizer.json")
 
 @dataclass(frozen=True)
 class Identity:
-    """`knobs` are flat, `parents` and `data` are hashes by name.
+    """`knobs` are flat, `parents` and `data` are hashes by name; `unset` are the knobs that stand
+    at their defaults.
 
-    >>> Identity({"optimizer.lr": 1e-4}, {"base": "9f2c..."}, {"problems.jsonl": "77ab..."})
+    >>> Identity({"optimizer.lr": 1e-4, "refill": None}, {"base": "9f2c..."},
+    ...          {"problems.jsonl": "77ab..."}, frozenset({"refill"}))
     """
 
     knobs: Mapping[str, Any]
     parents: Mapping[str, str]
     data: Mapping[str, str]
+    unset: frozenset[str] = frozenset()
 
     def changes(self, before: Mapping[str, Any]) -> list[str]:
-        """What differs from an identity as the manifest holds it, in words; [] for nothing."""
+        """What differs from an identity as the manifest holds it, in words; [] for nothing.
+
+        A knob that there was not yet, at its default, is no difference.
+        """
         return [
             f"{name} {_shown(old)} -> {_shown(new)}"
             if part == "knobs"
@@ -42,11 +49,13 @@ class Identity:
             for part, now in self.plain().items()
             for name in dict.fromkeys([*before[part], *now])
             if (old := before[part].get(name)) != (new := now.get(name))
+            and not (part == "knobs" and name not in before[part] and name in self.unset)
         ]
 
     def plain(self) -> dict[str, Any]:
         """As the manifest holds it."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
+        told = {name: dict(part) for name, part in asdict(self).items() if name != "unset"}
+        plain: dict[str, Any] = json.loads(json.dumps(told, default=str))
         return plain
 
 
@@ -76,7 +85,18 @@ def identity(
             **_tokenizer(stage),
             **written,
         },
+        frozenset({*_at_default(recipe), *_at_default(stage)}),
     )
+
+
+def _at_default(section: Section, prefix: str = "") -> Iterator[str]:
+    """The flat names of all knobs in `section` that have their default."""
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            yield from _at_default(value, f"{prefix}{name}.")
+        elif value == field.get_default(call_default_factory=True):
+            yield prefix + name
 
 
 def _tokenizer(stage: AnyStage) -> dict[str, str]:
