@@ -32,7 +32,7 @@ from grpo.model.load import base_folder, load_tokenizer
 from grpo.progress import Progress
 from grpo.recipe.load import recipe_above
 from grpo.recipe.schema import Recipe
-from grpo.recipe.sections import Data, Model, Prompt, Sampling
+from grpo.recipe.sections import Data, Model, Prompt, SamplerConfig, Sampling
 from grpo.recipe.stages import Evaluate, Rl
 from grpo.report.evaluations import show_results
 from grpo.report.result_page import write_result_page
@@ -157,7 +157,7 @@ class _Asking:
             sampling,
             self._knobs.seed,
             {"path": str(self._folder), "sha256": weights_hash(self._folder)},
-            {"engine": sampler.engine, "dtype": self._dtype, "window": window},
+            {"engine": sampler.engine, "dtype": self._dtype, "window": window, **_drafted(sampler)},
             about,
         )
         return evaluation, LocalAnswerer(self._start, self._tokenizer, sampling, window)
@@ -197,6 +197,11 @@ class _Asking:
         sampler = open_sampler(self._folder, config)
         self._closing.callback(sampler.close)
         return sampler
+
+
+def _drafted(sampler: SamplerConfig) -> dict[str, int]:
+    """A draft draws the same distribution, and with the same seeds other tokens."""
+    return {"draft_tokens": sampler.draft_tokens} if sampler.draft_tokens else {}
 
 
 def _stage(run: Recipe | None) -> Evaluate:

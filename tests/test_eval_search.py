@@ -1,6 +1,7 @@
 """Beam search with a sampler that plays a script, and what whole samples buy for its cost."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path as File
 from typing import Any
 
@@ -58,6 +59,9 @@ class Played:
         raise AssertionError("a search draws rounds")
 
     def sync(self, weights: Any, draft: Any = ()) -> None: ...
+    def undrafted(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def metrics(self) -> Mapping[str, float]:
         return {}
 

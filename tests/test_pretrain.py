@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from grpo.errors import UserError
+from grpo.model.depth import draft_depth
 from grpo.model.llama import build_llama
 from grpo.model.load import load_tokenizer
 from grpo.recipe.load import load_recipe
@@ -52,6 +53,11 @@ def fresh(tmp_path: Path) -> Pretraining:
     return Pretraining(stage(), bench(tmp_path, stage()))
 
 
+def deep(depth: int) -> Pretrain:
+    """The stage with so many MTP layers."""
+    return stage(architecture=SHAPE.model_copy(update={"mtp_layers": depth}))
+
+
 def documents(pretraining: Pretraining) -> list[Tensor]:
     """The documents of the next step, one by one."""
     rows = pretraining._batches[pretraining.step]
@@ -59,22 +65,31 @@ def documents(pretraining: Pretraining) -> list[Tensor]:
 
 
 @torch.no_grad()
-def test_the_losses_are_those_of_each_document_alone(fresh: Pretraining) -> None:
+@pytest.mark.parametrize("depth", [1, 2])
+def test_the_losses_are_those_of_each_document_alone(depth: int, tmp_path: Path) -> None:
+    fresh = Pretraining(deep(depth), bench(tmp_path, deep(depth)))
     model, mtp = fresh.model, fresh.mtp
     assert mtp is not None
-    next_token, after_next = [], []
+    next_token: list[Tensor] = []
+    later: list[list[Tensor]] = [[] for _ in range(depth)]
     for ids in documents(fresh):
         hidden = model.model(ids, use_cache=False).last_hidden_state
         next_token.append(
             F.cross_entropy(model.lm_head(hidden)[0, :-1], ids[0, 1:], reduction="none")
         )
-        # The state at i, with the embedding of token i + 1, predicts token i + 2.
-        further = model.lm_head(mtp(model, hidden, ids.roll(-1, 1)))
-        after_next.append(F.cross_entropy(further[0, :-2], ids[0, 2:], reduction="none"))
+        # The k-th state at i, with the embedding of token i + k, predicts token i + k + 1.
+        states = mtp(model, hidden, [ids.roll(-k, 1) for k in range(1, depth + 1)])
+        for k, state in enumerate(states, start=1):
+            further = model.lm_head(state)[0, : -k - 1]
+            later[k - 1].append(F.cross_entropy(further, ids[0, k + 1 :], reduction="none"))
     with torch.enable_grad():
         metrics = fresh.learn()
     assert metrics["loss"] == pytest.approx(torch.cat(next_token).mean().item(), abs=2e-5)
-    assert metrics["mtp_loss"] == pytest.approx(torch.cat(after_next).mean().item(), abs=2e-5)
+    means = [torch.cat(one).mean().item() for one in later]
+    assert metrics["mtp_loss"] == pytest.approx(sum(means) / depth, abs=2e-5)
+    told = {name: value for name, value in metrics.items() if name.startswith("mtp_loss/")}
+    apart = {f"mtp_loss/{k}": mean for k, mean in enumerate(means, start=1)}
+    assert told == pytest.approx(apart if depth > 1 else {}, abs=2e-5)
     # Nothing is known at the start: about ln 400 = 5.99 nats.
     assert 5.8 < metrics["loss"] < 6.2
 
@@ -122,6 +137,17 @@ def test_it_learns_and_goes_on_exactly(tmp_path: Path) -> None:
     assert lines[0] == lines[1]
     losses = [line["loss"] for line in lines[0]]
     assert len(losses) == 6 and losses[-1] < losses[0] - 0.3
+
+
+def test_two_mtp_layers_are_saved_and_gone_on_with(tmp_path: Path) -> None:
+    one = deep(2)
+    straight = run_pretrain(one, bench(tmp_path / "straight", one), last_step=2)
+    run_pretrain(one, bench(tmp_path / "broken", one), last_step=1)
+    broken = run_pretrain(one, bench(tmp_path / "broken", one), last_step=2)
+    for file in ("model.safetensors", "trainer/optimizer.safetensors"):
+        assert (broken / file).read_bytes() == (straight / file).read_bytes(), file
+    assert draft_depth(straight) == 2
+    assert AutoModelForCausalLM.from_pretrained(straight).config.num_nextn_predict_layers == 2
 
 
 def test_lines_of_a_run_without_a_checkpoint_are_forgotten(tmp_path: Path) -> None:

@@ -121,11 +121,25 @@ def test_a_reload_keeps_no_hold_of_the_trainers_tensors(engine, policy):
 
 
 def test_the_draft_counters_are_where_they_were(engine):
-    proposed, accepted = engine.draft_counts()
+    counts = engine.draft_counts()
     names = {metric.name for metric in engine.llm.get_metrics()}
+    assert "vllm:spec_decode_num_drafts" in names
     assert "vllm:spec_decode_num_draft_tokens" in names
-    assert "vllm:spec_decode_num_accepted_tokens" in names
-    assert proposed >= accepted >= 0
+    assert "vllm:spec_decode_num_accepted_tokens_per_pos" in names
+    assert counts.drafts >= counts.proposed >= sum(counts.accepted) >= 0
+    assert len(counts.accepted) == 1
+
+
+def test_a_draft_at_rest_is_awake_again_afterwards(engine):
+    def propose(worker):
+        return "propose" in vars(worker.model_runner.drafter)
+
+    scheduler = engine.llm.llm_engine.engine_core.engine_core.scheduler
+    assert scheduler.dynamic_sd_lookup is None and not engine._call(propose)
+    with pytest.raises(ZeroDivisionError), engine.undrafted():
+        assert scheduler.dynamic_sd_lookup == [0] * 9 and engine._call(propose)
+        raise ZeroDivisionError
+    assert scheduler.dynamic_sd_lookup is None and not engine._call(propose)
 
 
 def test_the_prefix_cache_lets_go(engine):

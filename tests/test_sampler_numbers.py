@@ -11,8 +11,9 @@ import torch
 
 from grpo.errors import UserError
 from grpo.recipe.sections import Parity, Sampling
-from grpo.sampler import ParityError, draft_gate, parity_gate, request_seed
+from grpo.sampler import ACCEPTANCE, ParityError, draft_gate, parity_gate, request_seed
 from grpo.sampler.checksum import layout_checksum, value_checksum
+from grpo.sampler.drafting import DraftCounts
 from grpo.sampler.tokens import checkpoint_eos, end_tokens, room, texts
 from grpo.types import Completion, Request
 
@@ -174,3 +175,14 @@ def test_room_is_what_the_prompt_leaves():
 def test_importing_the_package_loads_no_engine():
     code = "import grpo.sampler, sys; print([m for m in ('torch', 'vllm') if m in sys.modules])"
     assert elsewhere(code) == "[]"
+
+
+def test_draft_counts_by_hand():
+    # 50 drafts of two tokens: the first place taken 40 times, the second 25.
+    before, now = DraftCounts(10, 20, (9, 6)), DraftCounts(60, 120, (49, 31))
+    assert now.since(before) == DraftCounts(50, 100, (40, 25))
+    assert now.since(before).metrics() == {
+        ACCEPTANCE: 0.65, f"{ACCEPTANCE}/1": 0.8, f"{ACCEPTANCE}/2": 0.5,
+    }  # fmt: skip
+    assert DraftCounts(4, 4, (3,)).since(DraftCounts()).metrics() == {ACCEPTANCE: 0.75}
+    assert now.since(now).metrics() == {}

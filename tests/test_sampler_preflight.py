@@ -5,7 +5,7 @@ import tiny_moe
 
 from grpo.errors import UserError
 from grpo.recipe.sections import SamplerConfig
-from grpo.sampler.preflight import model_dtype, read_config, refuse
+from grpo.sampler.preflight import model_dtype, read_config, refuse, refuse_depth
 
 PLAIN = SamplerConfig(max_model_len=512)
 
@@ -77,12 +77,23 @@ def test_a_draft_needs_an_mtp_layer_and_one_gpu():
             SamplerConfig(max_model_len=512, draft_tokens=1),
             cpu=True,
         )
+    for tokens in (1, 2, 4):
+        deep = values(num_nextn_predict_layers=2)
+        refuse(deep, SamplerConfig(max_model_len=512, draft_tokens=tokens), cpu=True)
+    with pytest.raises(UserError, match=r"draft_tokens=3: vLLM takes at most 2.*a multiple"):
+        refuse(deep, SamplerConfig(max_model_len=512, draft_tokens=3), cpu=True)
     with pytest.raises(UserError, match="tensor_parallel_size=2"):
         refuse(
             values(),
             SamplerConfig(max_model_len=512, draft_tokens=1, tensor_parallel_size=2),
             cpu=False,
         )
+
+
+def test_weights_saved_without_their_mtp_layer_are_no_draft():
+    refuse_depth(2, SamplerConfig(draft_tokens=1))
+    with pytest.raises(UserError, match=r"draft_tokens=1.*saved without.*draft_tokens=0"):
+        refuse_depth(0, SamplerConfig(draft_tokens=1))
 
 
 def test_config_is_read_or_missed(tmp_path):

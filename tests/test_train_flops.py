@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForSequenceClassification
 
 from grpo.metrics import FLOPS
-from grpo.model.mtp import MtpLayer
+from grpo.model.mtp import Mtp
 from grpo.recipe.stages import Rl
 from grpo.stages.identity import Identity
 from grpo.stages.run_directory import RunDirectory
@@ -74,12 +74,13 @@ def test_it_is_torch_s_own_count_but_for_norms_and_what_the_mask_hides(name: str
     assert counted(model, torch.randint(6, 262, (1, length))) == expected + hidden_pairs
 
 
-def test_an_mtp_layer_costs_a_layer_and_the_head_once_more() -> None:
+@pytest.mark.parametrize("depth", [1, 2])
+def test_mtp_layers_cost_as_many_layers_and_the_head_once_more_each(depth: int) -> None:
     model = tiny_moe.model()
-    mtp = MtpLayer(model)
+    mtp = Mtp(model, depth)
     draft = ForwardCost.of_draft(mtp, model)
-    own = sum(p.numel() for p in mtp.parameters()) - 6 * 3 * 64 * 64
-    assert draft == ForwardCost(2 * (own + 262 * 64), 2 * (32 + 16) * 4)
+    own = sum(p.numel() for p in mtp.parameters()) - depth * 6 * 3 * 64 * 64
+    assert draft == ForwardCost(2 * (own + depth * 262 * 64), depth * 2 * (32 + 16) * 4)
 
 
 def test_scoring_counts_once_and_an_update_threefold() -> None:

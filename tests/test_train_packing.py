@@ -4,6 +4,8 @@ With them the two losses that DeepSeek-V3 adds, each against a plain forward of 
 time.
 """
 
+from collections.abc import Callable
+
 import pytest
 import tiny_moe
 import torch
@@ -27,10 +29,14 @@ TRIO = Sequences([(5, 6), (7,), (8, 9, 10)], [(1, 2, 3), (4,), (5, 6)], packing=
 LAMBDA, ALPHA = 0.3, 0.05
 
 
-def trained(model: tiny_moe.DeepseekV3ForCausalLM) -> Policy:
-    """The mixture with its MTP layer and both side losses."""
-    side = SideLosses(LAMBDA, ALPHA)
+def trained(model: tiny_moe.DeepseekV3ForCausalLM, detach: bool = False) -> Policy:
+    """The mixture with its MTP layers and both side losses."""
+    side = SideLosses(LAMBDA, ALPHA, detach)
     return Policy(model, Accelerator(cpu=True), Optimizer(lr=1e-3), draft(model), side)
+
+
+def deep() -> tiny_moe.DeepseekV3ForCausalLM:
+    return tiny_moe.model(num_nextn_predict_layers=2)
 
 
 def lesson(rows: Sequences) -> ObjectiveBatch:
@@ -41,7 +47,9 @@ def lesson(rows: Sequences) -> ObjectiveBatch:
     return ObjectiveBatch(mask_BT, weights_BT)
 
 
-def step(held: Policy, rows: Sequences, budget: int) -> tuple[Update, dict[str, Tensor]]:
+def step(
+    held: Policy, rows: Sequences, budget: int, max_norm: float = 1e9
+) -> tuple[Update, dict[str, Tensor]]:
     """The update, and the gradient that AdamW was given."""
     gradient: dict[str, Tensor] = {}
 
@@ -52,7 +60,7 @@ def step(held: Policy, rows: Sequences, budget: int) -> tuple[Update, dict[str, 
     hook = held.optimizer.optimizer.register_step_pre_hook(note)
     done = update(
         held, rows, lesson(rows), SftObjective(),
-        temperature=1.0, budget=budget, max_grad_norm=1e9, hits=True,
+        temperature=1.0, budget=budget, max_grad_norm=max_norm, hits=True,
     )  # fmt: skip
     hook.remove()
     return done, gradient
@@ -75,9 +83,13 @@ def test_a_packed_row_by_hand() -> None:
     assert inputs.row_B.tolist() == [0, 0, 1]
     assert inputs.first_B.tolist() == [2, 6, 3]
     assert inputs.targets_BT.tolist() == [[1, 2, 3], [4, 0, 0], [5, 6, 0]]
-    assert inputs.next_RS.tolist() == [[6, 1, 2, 3, 0, 4, 0], [9, 10, 5, 6, 0, 0, 8]]
+    assert inputs.ahead_RS(1).tolist() == [[6, 1, 2, 3, 0, 4, 0], [9, 10, 5, 6, 0, 0, 8]]
+    assert inputs.ahead_RS(2).tolist() == [[1, 2, 3, 0, 0, 0, 0], [10, 5, 6, 0, 0, 8, 9]]
+    # The second is shorter than three, and what stands before it stays.
+    assert inputs.ahead_RS(3).tolist() == [[2, 3, 0, 0, 0, 0, 0], [5, 6, 0, 0, 0, 9, 10]]
     # The second's one completion token has one token before it, so no MTP state reaches it.
-    assert inputs.reached_BT.tolist() == [[True] * 3, [False] * 3, [True, True, False]]
+    assert inputs.reached_BT(1).tolist() == [[True] * 3, [False] * 3, [True, True, False]]
+    assert inputs.reached_BT(2).tolist() == [[False, True, True], [False] * 3, [True, True, False]]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -104,10 +116,13 @@ def test_a_neighbour_in_the_row_changes_nothing(name: str) -> None:
     torch.testing.assert_close(*scores, atol=1e-5, rtol=0)
 
 
-def test_packing_changes_neither_losses_nor_gradients() -> None:
-    whole, gradient = step(trained(tiny_moe.model()), ROWS, 10_000)
+@pytest.mark.parametrize("model", [tiny_moe.model, deep])
+def test_packing_changes_neither_losses_nor_gradients(
+    model: Callable[[], tiny_moe.DeepseekV3ForCausalLM],
+) -> None:
+    whole, gradient = step(trained(model()), ROWS, 10_000)
     for rows, budget in ((PACKED, 10_000), (PACKED, 40), (ROWS, 60), (ROWS, 1)):
-        done, its_gradient = step(trained(tiny_moe.model()), rows, budget)
+        done, its_gradient = step(trained(model()), rows, budget)
         assert done.loss == pytest.approx(whole.loss, abs=1e-5)
         assert done.grad_norm == pytest.approx(whole.grad_norm, rel=1e-5)
         assert its_gradient.keys() == gradient.keys()
@@ -133,6 +148,57 @@ def test_each_real_token_is_counted_once_however_it_is_packed() -> None:
         assert held.watch.load_LE.sum(1).tolist() == [2.0 * sum(ROWS.lengths)] * 3
 
 
+def test_detached_the_policy_s_step_is_as_if_there_were_no_mtp_loss() -> None:
+    """Its gradient, bit for bit, and what clipping makes of it; the layers learn all the same."""
+    model = deep()
+    alone = Policy(model, Accelerator(cpu=True), Optimizer(lr=1e-3), draft(model), SideLosses())
+    beside, joint = (
+        Policy(one, Accelerator(cpu=True), Optimizer(lr=1e-3), draft(one), SideLosses(0.3, 0.0, d))
+        for one, d in ((deep(), True), (deep(), False))
+    )
+    for max_norm in (1e9, 1e-2):
+        done, gradient = step(alone, ROWS, 60, max_norm)
+        its, its_gradient = step(beside, ROWS, 60, max_norm)
+        assert its.grad_norm == done.grad_norm
+        own = {name for name in its_gradient if name.startswith("mtp.")}
+        assert own and its_gradient.keys() - own == gradient.keys()
+        assert all(torch.equal(its_gradient[name], gradient[name]) for name in gradient)
+        assert all(its_gradient[name].any() for name in own if name.endswith("eh_proj.weight"))
+        assert done.loss < its.loss and mean_stats(its.stats)["mtp_loss"] > 1
+        _, other = step(joint, ROWS, 60, max_norm)
+        assert not all(torch.equal(other[name], gradient[name]) for name in gradient)
+
+
+def test_deeper_layers_are_told_apart_and_their_losses_averaged() -> None:
+    model = deep()
+    held = Policy(
+        model, Accelerator(cpu=True), Optimizer(lr=1e-3), draft(model), SideLosses(LAMBDA)
+    )
+    assert held.mtp is not None
+    sums, counts = [0.0, 0.0], [0, 0]
+    for prompt, completion in zip(ROWS.prompts, ROWS.completions, strict=True):
+        ids = torch.tensor([[*prompt, *completion]])
+        ahead = [
+            torch.tensor([[*ids[0, k:].tolist(), *[0] * k]])[:, : ids.shape[1]] for k in (1, 2)
+        ]
+        with torch.no_grad():
+            hidden = model.model(ids, use_cache=False).last_hidden_state
+            states = held.mtp(model, hidden, ahead)
+        for k in (1, 2):
+            first = max(len(prompt), k + 1)
+            nats = _surprise(model, states[k - 1][0, first - k - 1 : -k - 1], ids[0, first:])
+            sums[k - 1] += float(nats.sum())
+            counts[k - 1] += len(nats)
+    done, _ = step(held, PACKED, 40)
+    means = mean_stats(done.stats)
+    for k in (1, 2):
+        assert means[f"mtp_loss/{k}"] == pytest.approx(sums[k - 1] / counts[k - 1], abs=1e-5)
+    assert means["mtp_loss"] == pytest.approx(sum(sums) / sum(counts), abs=1e-5)
+    # lambda / D x the sum over depths, a token's weight being 1 / all completion tokens.
+    expected = means["nll"] + LAMBDA / 2 * sum(sums) / sum(map(len, ROWS.completions))
+    assert done.loss == pytest.approx(expected, abs=2e-5)
+
+
 def test_the_losses_are_those_of_each_sequence_alone() -> None:
     model = tiny_moe.model()
     held = trained(model)
@@ -143,7 +209,7 @@ def test_the_losses_are_those_of_each_sequence_alone() -> None:
         following = torch.tensor([[*prompt[1:], *completion, 0]])
         with torch.no_grad(), held.watch.watching(torch.ones_like(ids, dtype=torch.bool)):
             hidden = model.model(ids, use_cache=False).last_hidden_state
-            further = held.mtp(model, hidden, following)
+            (further,) = held.mtp(model, hidden, [following])
         balance.append(float(held.watch.balance))
         first = len(prompt)
         near.append(_surprise(model, hidden[0, first - 1 : -1], ids[0, first:]))

@@ -65,6 +65,18 @@ def load_weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
                 yield name, file.get_tensor(name)
 
 
+def weight_names(folder: Path) -> list[str]:
+    """The checkpoint names of a folder's tensors, none of which is read.
+
+    Raises UserError when the folder holds no safetensors weights.
+    """
+    names: list[str] = []
+    for shard in _shards(folder):
+        with safe_open(folder / shard, framework="pt") as file:
+            names += file.keys()
+    return names
+
+
 def _save_shards(folder: Path, tensors: Mapping[str, Tensor], max_shard: int | str) -> None:
     # Planned on the meta device: experts cut from one fused tensor share its memory, and the
     # planner would count the whole for each shard and keep them all in one.

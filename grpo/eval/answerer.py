@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from transformers import PreTrainedTokenizerBase
 
 from grpo.errors import UserError
+from grpo.eval.draft import draft_worth
 from grpo.recipe.sections import Prompt, Sampling
 from grpo.sampler import Sampler
 from grpo.types import Completion, Request
@@ -95,6 +96,7 @@ class LocalAnswerer:
         self._start, self._tokenizer = start, tokenizer
         self._sampling, self._window = sampling, window
         self._sampler: Sampler | None = None
+        self._requests: list[Request] = []
 
     def put(self, problem: Problem, prompt: Prompt) -> Put:
         """See the protocol."""
@@ -121,14 +123,17 @@ class LocalAnswerer:
         if self._sampler is None:
             longest = max(one.put.length for one in asked)
             self._sampler = self._start(min(self._window, longest + self._sampling.max_tokens))
-        requests = [Request(one.put.sent, one.seed) for one in asked]
-        with closing(self._sampler.stream(requests, self._sampling)) as completions:
+        self._requests = [Request(one.put.sent, one.seed) for one in asked]
+        with closing(self._sampler.stream(self._requests, self._sampling)) as completions:
             for place, completion in completions:
                 yield place, _answer(completion)
 
     def facts(self) -> dict[str, Any]:
-        """The share of a draft's tokens that was accepted, where there is a draft."""
-        return dict(self._sampler.metrics()) if self._sampler else {}
+        """What a draft is worth, as `draft`, where there is one."""
+        if self._sampler is None:
+            return {}
+        worth = draft_worth(self._sampler, self._requests, self._sampling)
+        return {"draft": worth} if worth else {}
 
 
 def _answer(drawn: Completion) -> Answer:

@@ -24,7 +24,8 @@ from transformers.utils import logging
 
 from grpo.checkpoint.weights import load_weights
 from grpo.errors import UserError
-from grpo.model.mtp import MtpLayer, load_mtp
+from grpo.model.depth import draft_depth, heads_in
+from grpo.model.mtp import Mtp, load_mtp
 from grpo.recipe.sections import Model
 from grpo.recipe.shipped import shipped_model
 from grpo_data.hub import brief_hub
@@ -52,12 +53,6 @@ def base_folder(knobs: Model) -> Path:
             f"model.path: {knobs.path!r} is no folder, no shipped model and cannot be had from "
             f"the hub: {why if fault else _first_line(error)}"
         ) from error
-
-
-def layer_count(folder: Path) -> int | None:
-    """How many decoder layers the checkpoint's config names, MTP layers not among them."""
-    layers: int | None = json.loads((folder / "config.json").read_text()).get("num_hidden_layers")
-    return layers
 
 
 def load_model(knobs: Model, folder: Path) -> PreTrainedModel:
@@ -166,15 +161,17 @@ def load_tokenizer(knobs: Model, folder: Path) -> Tokenizer:
         raise UserError(f"{folder} has no tokenizer: {_first_line(error)}") from error
 
 
-def load_draft(model: PreTrainedModel, folder: Path) -> MtpLayer | None:
-    """The checkpoint's multi-token-prediction layer, or None where it has none."""
-    if not getattr(model.config, "num_nextn_predict_layers", 0):
+def load_draft(model: PreTrainedModel, folder: Path) -> Mtp | None:
+    """The checkpoint's multi-token-prediction layers, or None where it has none.
+
+    Raises UserError where there are not as many as its config says.
+    """
+    depth = draft_depth(folder)
+    if not depth:
         return None
-    head = f"model.layers.{model.config.num_hidden_layers}."
-    tensors = {name: t.clone() for name, t in load_weights(folder) if name.startswith(head)}
-    if not tensors:
-        return None
-    mtp = MtpLayer(model)
+    heads = heads_in(folder)
+    tensors = {name: t.clone() for name, t in load_weights(folder) if name.startswith(heads)}
+    mtp = Mtp(model, depth)
     load_mtp(mtp, tensors)
     for parameter in mtp.parameters():
         # Not `mtp.to`: the router's bias is a buffer that stays float32, as in the model itself.

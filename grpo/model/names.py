@@ -4,13 +4,13 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.core_model_loading import revert_weight_conversion
 
-from grpo.model.mtp import MtpLayer, mtp_tensors
+from grpo.model.mtp import Mtp, mtp_tensors
 
 
 def checkpoint_tensors(
     model: PreTrainedModel,
     state: dict[str, Tensor] | None = None,
-    mtp: MtpLayer | None = None,
+    mtp: Mtp | None = None,
 ) -> dict[str, Tensor]:
     """The model's tensors as they lie on disk, detached and sharing memory where they can.
 

@@ -201,7 +201,7 @@ class Architecture(Section):
     expert_size: int = knob(96, "width of one expert", ge=8)
     groups: int = knob(4, "groups of experts; routing is limited to `groups_per_token`", ge=1)
     groups_per_token: int = knob(2, "groups a token may choose in", ge=1)
-    mtp_layers: int = knob(1, "multi-token-prediction depth", ge=0, le=1)
+    mtp_layers: int = knob(1, "D, the depth of multi-token prediction (V3: 1)", ge=0, le=8)
     max_position: int = knob(1024, "longest sequence, tokens", ge=32)
 
 

@@ -101,7 +101,9 @@ class Sft(Stage):
     optimizer: Optimizer = Optimizer(lr=5e-5, schedule="cosine")
     teacher: Teacher | None = knob(None, "a model to distil from; none: the completions alone")
     mtp_weight: float = knob(
-        0.0, "lambda of the multi-token-prediction loss; 0: the layer is carried as it is", ge=0
+        0.0,
+        "lambda of the multi-token-prediction loss; 0: its layers are carried as they are",
+        ge=0,
     )
     balance: float = knob(0.0, "alpha of the sequence-wise balance loss (V3: 1e-4)", ge=0)
     router_bias: Literal["freeze", "update"] = knob(
@@ -143,6 +145,14 @@ class Rl(Stage):
     objective: Objective = Objective()
     optimizer: Optimizer = Optimizer(lr=3e-6)
     reference: Reference = Reference()
+    mtp_weight: float = knob(
+        0.0,
+        "lambda of the multi-token-prediction loss; 0: its layers are carried as they are",
+        ge=0,
+    )
+    mtp_detach: bool = knob(
+        True, "keep that loss's gradient in those layers, out of the policy; false: train jointly"
+    )
     router_bias: Literal["freeze", "update"] = knob(
         "freeze", "aux-free router bias during RL: kept, or moved by `bias_speed`"
     )
@@ -243,6 +253,14 @@ class Distill(Stage):
     temperature: float = knob(1.0, "softens both distributions", gt=0)
     sampling: Sampling = Sampling(max_tokens=1024)
     optimizer: Optimizer = Optimizer(lr=1e-5)
+    mtp_weight: float = knob(
+        0.0,
+        "lambda of the multi-token-prediction loss; 0: its layers are carried as they are",
+        ge=0,
+    )
+    mtp_detach: bool = knob(
+        True, "keep that loss's gradient in those layers, out of the policy; false: train jointly"
+    )
     evaluate_every: int = knob(0, "steps between looks at held-out problems; 0: never", ge=0)
     evaluate_problems: int = knob(128, "held-out problems in such a look", ge=1)
     checkpoint: Checkpoints = Checkpoints()

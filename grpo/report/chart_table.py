@@ -130,6 +130,7 @@ OTHERS = (
             ("nll", "hard labels"),
             ("soft_loss", "soft labels"),
             ("mtp_loss", "multi-token prediction"),
+            ("mtp_loss/*", "multi-token prediction, depth *"),
         ),
     ),
     Chart(
@@ -149,6 +150,12 @@ OTHERS = (
         "its load above the mean load, as a multiple of the mean",
         (("max_vio", "MaxVio"), ("moe/max_vio", "MaxVio")),
         "zero",
+    ),
+    Chart(
+        "Draft",
+        "share of the tokens proposed by the MTP draft that the policy accepted",
+        (("sampler/draft_acceptance", "accepted"),),
+        "whole",
     ),
     Chart(
         "Parity of sampler and trainer",

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from grpo.eval.paired import Comparison
 from grpo.eval.rejudge import Rejudged
+from grpo.report.draft_rows import draft_of, draft_sentence
 from grpo.report.run_directory import evaluation_of
 from grpo.report.scores import (
     Score,
@@ -40,6 +41,8 @@ def show_results(results: Mapping[str, Any], folder: Path, console: Console) -> 
         console.print(before_after([{"stage": "score", **evaluation_of(results)}]))
     else:
         console.print(_scores(benchmarks, console))
+        if sentence := draft_sentence(draft_of(results)):
+            console.print(Text(f"MTP draft: {sentence}."), soft_wrap=True)
     notes = Table.grid(padding=(0, 1))
     notes.add_column(no_wrap=True, max_width=WIDEST_NAME + 1)
     for name, text in _notes(results):

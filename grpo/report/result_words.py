@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from grpo.eval.result import Result
+from grpo.report.draft_rows import draft_of, draft_sentence
 from grpo.report.page import duration
 from grpo.report.scores import (
     NONE,
@@ -69,6 +70,8 @@ def facts(result: Result) -> Iterator[tuple[str, str]]:
         yield "time", duration(seconds)
     if (speed := number(results.get("tokens_per_second"))) is not None:
         yield "tokens a second", f"{speed:,.0f}"
+    if sentence := draft_sentence(draft_of(results)):
+        yield "MTP draft", sentence
     if "deviations" in results:
         count = len(results["deviations"])
         yield "protocol", f"R1's but for {count} thing{'s' * (count > 1)}" if count else "R1's"
@@ -80,7 +83,8 @@ def knobs(result: Result) -> list[tuple[str, str]]:
     """(name, value) of all that must be the same to get the same samples."""
     plan = result.plan
     found = {**plan["checkpoint"], **plan["sampling"], "seed": plan["seed"]}
-    found |= result.results.get("engine", {})
+    engine = result.results.get("engine", {})
+    found |= {name: value for name, value in engine.items() if name != "draft"}
     return [(name.replace("_", " "), _plain(value)) for name, value in found.items()]
 
 

@@ -182,6 +182,7 @@ def evaluation_of(results: Mapping[str, Any]) -> Line:
         "truncated": found.get("truncated"),
         "by": found.get("by", {}),
         "benchmarks": benchmarks,
+        "draft": results.get("engine", {}).get("draft", {}),
     }
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from grpo.report.draft_rows import draft_tables
 from grpo.report.run_directory import RunDirectory
 from grpo.report.stage_answers import Asked, asked
 from grpo.report.stage_changes import Changes, Sampled, changes
@@ -45,7 +46,7 @@ def chain_of(run: RunDirectory) -> Chain | None:
         headline(run, rows),
         caveats(run),
         rows,
-        stage_tables(rows),
+        [*stage_tables(rows), *draft_tables(rows)],
         list(parts(rows)),
         changes(rows, sampled),
         asked(rows, sampled),

@@ -24,7 +24,8 @@ class Policy:
     """An evaluated checkpoint: the stage that made it, the stage's kind and where that began.
 
     `found` maps a benchmark ("held-out", "general") to its results, `stages` to the evaluate stage
-    they are of; `extra` tells a second evaluation of one checkpoint on the same benchmark.
+    they are of; `extra` tells a second evaluation of one checkpoint on the same benchmark, `draft`
+    what an MTP draft was worth.
 
     >>> Policy("reasoning-rl", "rl", "cold-start", {"held-out": {...}}, {"held-out": "rl-look"})
     """
@@ -35,6 +36,7 @@ class Policy:
     found: Mapping[str, Found] = field(default_factory=dict)
     stages: Mapping[str, str] = field(default_factory=dict)
     extra: str = ""
+    draft: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -76,11 +78,18 @@ def _policy(run: RunDirectory, name: str) -> Policy:
 def _add(rows: list[Policy], bare: Policy, evaluation: Mapping[str, Any]) -> None:
     """Put the evaluation into the first of the policy's rows that has room for it."""
     new, stage = dict(evaluation["benchmarks"]), str(evaluation["stage"])
+    draft = evaluation.get("draft", {})
     if not rows:
         rows.append(bare)
     for place, row in enumerate(rows):
         if not new.keys() & row.found.keys():
             stages = dict.fromkeys(new, stage)
-            rows[place] = replace(row, found={**row.found, **new}, stages={**row.stages, **stages})
+            rows[place] = replace(
+                row,
+                found={**row.found, **new},
+                stages={**row.stages, **stages},
+                draft=row.draft or draft,
+            )
             return
-    rows.append(replace(bare, found=new, stages=dict.fromkeys(new, stage), extra=stage))
+    stages = dict.fromkeys(new, stage)
+    rows.append(replace(bare, found=new, stages=stages, extra=stage, draft=draft))

@@ -94,7 +94,18 @@ def score_rows(before: Evaluation, after: Evaluation) -> tuple[Row, ...]:
         rows.append(share_row("cut off", "ran into the length limit", *cut))
     else:
         rows.append(_plain_row("cut off", "ran into the limit", "truncated", before, after))
+    rows += _draft_rows(before.get("draft") or {}, after.get("draft") or {})
     return tuple(row for row in rows if row.values != (NONE, NONE))
+
+
+def _draft_rows(before: Evaluation, after: Evaluation) -> list[Row]:
+    """What an MTP draft was worth; dashes where there was none."""
+    accepted = (read_score(before, "acceptance"), read_score(after, "acceptance"))
+    speeds = (("with the draft", "tokens_per_second"), ("without", "tokens_per_second_without"))
+    return [
+        share_row("draft accepted", "of the tokens that MTP proposed", *accepted),
+        *(_plain_row(f"tokens/s {how}", "a second", key, before, after) for how, key in speeds),
+    ]
 
 
 def share_row(label: str, note: str, before: Score | None, after: Score | None) -> Row:

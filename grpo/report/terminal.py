@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grpo.report import stage_words
+from grpo.report.draft_rows import draft_tables
 from grpo.report.headline import caveats, headline
 from grpo.report.run_directory import RunDirectory, read_run
 from grpo.report.scores import MINUS, NONE
@@ -78,7 +79,7 @@ def _print_ends(run: RunDirectory, console: Console) -> None:
 def _print_chain(run: RunDirectory, console: Console) -> None:
     rows = policies(run)
     _print_words(stage_words.headline(run, rows), stage_words.caveats(run), console)
-    for told in stage_tables(rows):
+    for told in (*stage_tables(rows), *draft_tables(rows)):
         table = side_by_side(told)
         table.box = table.box if console.is_terminal else None
         console.print(Text(f"\n{told.title}: {told.asked}".translate(ascii_text)))

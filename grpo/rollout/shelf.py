@@ -39,6 +39,7 @@ class RolloutShelf:
         path = self.file(step)
         there = broadcast_object_list([path.exists()])[0]
         if not there:
+            self._collector.sampler.metrics()  # of what others drew since the last rollout
             rollout = draw()
             rollout = replace(rollout, metrics=self._logged() | dict(rollout.metrics))
             if self._accelerator.is_main_process:
@@ -63,9 +64,10 @@ class RolloutShelf:
         return tuple(group for _, group in sorted(everyone, key=lambda pair: pair[0]))
 
     def _logged(self) -> dict[str, float]:
-        """The mean of each metric the rewards logged, over all processes."""
+        """The mean of each metric that rewards and sampler logged, over all processes."""
         scorer = self._collector.scorer
         mine = list(scorer.take_metrics().items()) if scorer else []
+        mine += [(name, [value]) for name, value in self._collector.sampler.metrics().items()]
         everyone = gather_object(mine) if self._accelerator.num_processes > 1 else mine
         values: dict[str, list[float]] = {}
         for name, some in everyone:

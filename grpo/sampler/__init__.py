@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from grpo.recipe.sections import SamplerConfig
+from grpo.sampler.drafting import ACCEPTANCE
 from grpo.sampler.parity import ParityError, ParityReport, draft_gate, parity_gate
 from grpo.sampler.protocol import Sampler
 from grpo.sampler.seeds import request_seed
 
 __all__ = [
+    "ACCEPTANCE",
     "ParityError",
     "ParityReport",
     "Sampler",

@@ -5,7 +5,7 @@ pack prompts, share prefixes or draft.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,10 @@ class PlainSampler:
                 None, config=self._model.config, state_dict=dict(weights), dtype=self._model.dtype
             )
         self._model.load_state_dict(loaded.state_dict())
+
+    def undrafted(self) -> AbstractContextManager[None]:
+        """See the protocol; there is no draft here."""
+        return nullcontext()
 
     def metrics(self) -> Mapping[str, float]:
         """Nothing is counted here."""

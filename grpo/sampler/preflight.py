@@ -117,13 +117,28 @@ def _head_size(values: dict[str, Any]) -> tuple[int | None, str]:
     return None, ""
 
 
+def refuse_depth(depth: int, config: SamplerConfig) -> None:
+    """Raises UserError where a draft is asked for and the weights hold no MTP layers."""
+    if not depth:
+        raise UserError(
+            f"sampler.draft_tokens={config.draft_tokens}, but the checkpoint's weights hold no MTP "
+            "layer (they were saved without): set sampler.draft_tokens=0"
+        )
+
+
 def _refuse_draft(values: dict[str, Any], config: SamplerConfig) -> None:
     if not config.draft_tokens:
         return
-    if not values.get("num_nextn_predict_layers"):
+    depth = values.get("num_nextn_predict_layers")
+    if not depth:
         raise UserError(
             f"sampler.draft_tokens={config.draft_tokens}, but the checkpoint has no MTP layer "
             "(num_nextn_predict_layers in config.json): set sampler.draft_tokens=0"
+        )
+    if config.draft_tokens > depth and config.draft_tokens % depth:
+        raise UserError(
+            f"sampler.draft_tokens={config.draft_tokens}: vLLM takes at most {depth} with the "
+            f"checkpoint's {depth} MTP layers (num_nextn_predict_layers), or a multiple of that"
         )
     if config.tensor_parallel_size > 1:
         raise UserError(

@@ -4,6 +4,7 @@ Nothing here says how: `plain` is slow and right, `vllm` is fast and checked aga
 """
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from grpo.recipe.sections import Sampling
@@ -46,9 +47,13 @@ class Sampler(Protocol):
     def sync(self, weights: Weights, draft: Weights = ()) -> None:
         """Takes the trainer's weights, all of them, under the names of the checkpoint files.
 
-        `draft` are those of the MTP layer (model.layers.N.*), needed where the engine runs one.
+        `draft` are those of the MTP layers (model.layers.N.*), needed where the engine runs them.
         Whatever was computed with the old weights is dropped.
         """
+        ...
+
+    def undrafted(self) -> AbstractContextManager[None]:
+        """Inside, a token at a time is drawn, from the same policy; as ever where none drafts."""
         ...
 
     def metrics(self) -> Mapping[str, float]:

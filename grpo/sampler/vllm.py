@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from safetensors import safe_open
 from torch import Tensor
 
+from grpo.model.depth import draft_depth, draft_heads
 from grpo.recipe.sections import SamplerConfig, Sampling
 from grpo.sampler import preflight
+from grpo.sampler.drafting import DraftCounts
 from grpo.sampler.isolation import own_randomness
 from grpo.sampler.parity import draft_gate
 from grpo.sampler.protocol import Weights
@@ -46,14 +48,16 @@ class VllmSampler:
             config = config.model_copy(update={"routed_experts": False})
         self._config = config
         preflight.refuse(values, config, cpu=on_cpu())
+        if config.draft_tokens:
+            preflight.refuse_depth(draft_depth(self._folder), config)
         self.dtype: str = config.dtype or preflight.model_dtype(values)
-        self._target, self._draft = self._split(values.get("num_hidden_layers"))
+        self._target, self._draft = self._split(draft_heads(values))
         self._first_routed = int(values.get("first_k_dense_replace") or 0)
         self._engine = Engine(self._folder, config, self.dtype)
         VllmSampler._running = self
         self._tokenizer: Any = self._engine.llm.get_tokenizer()
         self._ends = end_tokens(self._tokenizer, checkpoint_eos(self._folder))
-        self._counted = (0, 0)
+        self._counted = DraftCounts()
         if config.draft_tokens:
             self._prove_draft_reload()
 
@@ -141,14 +145,27 @@ class VllmSampler:
             self.close()
             raise
 
+    @contextmanager
+    def undrafted(self) -> Iterator[None]:
+        """See the protocol. Nothing is left in the prefix cache, in which the draft's part would be
+        missing afterwards, and before which the other way would have paid for the prompts alone."""
+        if not self._config.draft_tokens:
+            yield
+            return
+        self._engine.drop_prefix_cache()
+        try:
+            with self._engine.undrafted():
+                yield
+        finally:
+            self._engine.drop_prefix_cache()
+
     def metrics(self) -> Mapping[str, float]:
         """Share of the draft's tokens that the policy accepted since the last call, if any."""
         if not self._config.draft_tokens:
             return {}
-        now = self._engine.draft_counts()
-        proposed, accepted = (n - b for n, b in zip(now, self._counted, strict=True))
+        now, before = self._engine.draft_counts(), self._counted
         self._counted = now
-        return {"sampler/draft_acceptance": accepted / proposed} if proposed else {}
+        return now.since(before).metrics()
 
     def close(self) -> None:
         """Frees the engine's memory and lets another engine start."""
@@ -156,10 +173,10 @@ class VllmSampler:
             VllmSampler._running = None
             self._engine.close()
 
-    def _split(self, layers: int | None) -> tuple[frozenset[str], frozenset[str]]:
-        """The checkpoint's tensor names: the policy's, and those of its MTP layer, layer N."""
+    def _split(self, heads: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
+        """The checkpoint's tensor names: the policy's, and those of its MTP layers, from N on."""
         names = frozenset(name for name, _ in self._tensors(values=False))
-        draft = frozenset(n for n in names if n.startswith(f"model.layers.{layers}."))
+        draft = frozenset(n for n in names if n.startswith(heads))
         return names - draft, draft
 
     def _tensors(self, *, values: bool = True) -> Iterator[tuple[str, Any]]:

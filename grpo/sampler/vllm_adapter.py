@@ -1,4 +1,4 @@
-"""The one file that touches what vLLM does not promise to keep: its environment, its workers.
+"""What vLLM does not promise to keep is touched here (and of a draft in vllm_draft.py) alone.
 
 Everything here was found by measuring, against vLLM 0.32; tests/test_sampler_adapter.py holds
 each assumption, so that a new version that breaks one says so. Sampling itself is public vLLM and
@@ -17,8 +17,10 @@ from torch import Tensor, nn
 
 from grpo.recipe.sections import SamplerConfig
 from grpo.sampler.checksum import layout_checksum, value_checksum
+from grpo.sampler.drafting import DraftCounts
 from grpo.sampler.isolation import own_process_state
 from grpo.sampler.vllm_arguments import engine_arguments
+from grpo.sampler.vllm_draft import draft_counts, resting_draft
 from grpo.types import Routing
 
 _ENVIRONMENT = {
@@ -104,13 +106,13 @@ class Engine:
         if not self.llm.reset_prefix_cache():
             raise RuntimeError("vLLM kept its prefix cache: requests are still running")
 
-    def draft_counts(self) -> tuple[int, int]:
-        """Tokens the draft proposed and the target accepted, since the engine started."""
-        counts = {m.name: getattr(m, "value", 0) for m in self.llm.get_metrics()}
-        return (
-            int(counts.get("vllm:spec_decode_num_draft_tokens", 0)),
-            int(counts.get("vllm:spec_decode_num_accepted_tokens", 0)),
-        )
+    def draft_counts(self) -> DraftCounts:
+        """What the draft proposed and the target accepted, since the engine started."""
+        return draft_counts(self.llm)
+
+    def undrafted(self) -> AbstractContextManager[None]:
+        """Inside, nothing is drafted; no request may be under way at either end."""
+        return resting_draft(self.llm, self._config.max_num_seqs)
 
     def close(self) -> None:
         """Frees the engine and puts back what it replaced in torch."""

@@ -39,7 +39,7 @@ def run_distill(stage: Distill, bench: Workbench, parent: Path, last_step: int) 
     with Logbook(stage, bench, student.step, last_step) as logbook, StopRequest() as stop:
         for step in range(student.step, last_step):
             rollout = rollouts.take(step, partial(problems.batch, step, stage.prompts))
-            metrics = length_metrics(rollout)
+            metrics = {**rollout.metrics, **length_metrics(rollout)}
             with watch("logprobs"):
                 metrics |= parity.check(rollout)
             with watch("update"):

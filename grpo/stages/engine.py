@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from grpo.checkpoint.weights import load_weights
-from grpo.model.load import layer_count
+from grpo.model.depth import heads_in
 from grpo.recipe.sections import SamplerConfig
 from grpo.sampler import Sampler, open_sampler
 from grpo.train.policy import Policy
@@ -69,10 +69,10 @@ def model_kind(folder: Path) -> str:
 
 
 def _weights(folder: Path) -> tuple[list[tuple[str, Tensor]], list[tuple[str, Tensor]]]:
-    """A checkpoint's policy and draft tensors; the draft's lie in the layer after the last."""
-    head = f"model.layers.{layer_count(folder)}."
+    """A checkpoint's policy and draft tensors; the draft's lie in the layers after the last."""
+    heads = heads_in(folder)
     tensors = list(load_weights(folder))
     return (
-        [(n, t) for n, t in tensors if not n.startswith(head)],
-        [(n, t) for n, t in tensors if n.startswith(head)],
+        [(n, t) for n, t in tensors if not n.startswith(heads)],
+        [(n, t) for n, t in tensors if n.startswith(heads)],
     )

@@ -5,10 +5,11 @@ from pathlib import Path
 from grpo.checkpoint.weights import save_weights
 from grpo.errors import UserError
 from grpo.metrics import FLOPS
-from grpo.model.load import load_draft, load_model, load_tokenizer
+from grpo.model.load import load_model, load_tokenizer
 from grpo.objective import Stats, merge_stats
 from grpo.recipe.stages import Rl
 from grpo.rollout.statistics import token_count, token_counts
+from grpo.stages.drafts import open_draft
 from grpo.stages.lesson import Lesson, objective_of
 from grpo.stages.replay import check_replay
 from grpo.stages.trained import Trained
@@ -17,12 +18,16 @@ from grpo.train.distributed import global_means
 from grpo.train.flops import over_all
 from grpo.train.optim import learning_rate, set_learning_rate
 from grpo.train.policy import Policy, Reference
+from grpo.train.side import SideLosses
 from grpo.train.update import NotFinite, Update, update
 from grpo.types import Rollout
 
 
 class Learner(Trained):
-    """What learns. `step` counts rollouts learnt from."""
+    """What learns. `step` counts rollouts learnt from.
+
+    Raises UserError where an MTP loss is asked for and the model has no such layers.
+    """
 
     def __init__(self, stage: Rl, bench: Workbench, parent: Path) -> None:
         super().__init__(stage, bench, parent)
@@ -31,11 +36,14 @@ class Learner(Trained):
         check_replay(stage, self.checkpoint)
         self.tokenizer = load_tokenizer(bench.model, self.checkpoint)
         model = load_model(bench.model, self.checkpoint)
+        mtp = open_draft(stage, model, self.checkpoint)
+        side = SideLosses(stage.mtp_weight, detach=stage.mtp_detach)
         self.policy = Policy(
             model,
             bench.accelerator,
             stage.optimizer,
-            load_draft(model, self.checkpoint),
+            mtp,
+            side,
             router_replay=stage.router_replay,
         )
         replaced = self.saved and self.saved.reference

@@ -18,7 +18,7 @@ from grpo.model.balance import RouterWatch, max_violation, move_biases
 from grpo.model.deepseek import build_config, build_model
 from grpo.model.llama import build_llama
 from grpo.model.load import load_draft, load_model, load_tokenizer
-from grpo.model.mtp import MtpLayer
+from grpo.model.mtp import Mtp
 from grpo.model.names import checkpoint_tensors
 from grpo.model.tokenizer import train_tokenizer
 from grpo.recipe.stages import Pretrain
@@ -55,7 +55,7 @@ def run_pretrain(stage: Pretrain, bench: Workbench, last_step: int) -> Path:
 
 
 class Pretraining(Trained):
-    """Model, MTP layer, optimizer and corpus; opens on the newest checkpoint, else from nothing."""
+    """Model, MTP layers, optimizer, corpus; opens on the newest checkpoint, else from nothing."""
 
     def __init__(self, stage: Pretrain, bench: Workbench) -> None:
         super().__init__(stage, bench, parent=bench.run.root)  # there is nothing to begin from
@@ -71,7 +71,7 @@ class Pretraining(Trained):
             self.tokenizer = self._new_tokenizer(corpus)
             self.model = self._new_model()
             has_mtp = stage.llama is None and stage.architecture.mtp_layers
-            self.mtp = MtpLayer(self.model) if has_mtp else None
+            self.mtp = Mtp(self.model) if has_mtp else None
         modules = [self.model, *([self.mtp] if self.mtp else [])]
         self._parameters = list(chain.from_iterable(m.parameters() for m in modules))
         for parameter in self._parameters:
@@ -94,11 +94,11 @@ class Pretraining(Trained):
         real_BT = padded([[1] * len(row) for row in rows], 0, torch.bool)
         with self._watch.watching(real_BT):
             hidden_BTD = self.model.model(ids_BT, use_cache=False).last_hidden_state
-            further = self.mtp and self.mtp(self.model, hidden_BTD, ids_BT.roll(-1, 1))
+            further = self._further(hidden_BTD, ids_BT)
         metrics = {"loss": self._cross_entropy(hidden_BTD, ids_BT, real_BT, ahead=1)}
         total = metrics["loss"] + stage.balance * self._watch.balance
-        if further is not None:
-            metrics["mtp_loss"] = self._cross_entropy(further, ids_BT, real_BT, ahead=2)
+        if further:
+            metrics |= self._mtp_losses(further, ids_BT, real_BT)
             total = total + stage.mtp_weight * metrics["mtp_loss"]
         metrics["grad_norm"] = self._descend(total)
         self.tokens += int(real_BT.sum())
@@ -111,8 +111,27 @@ class Pretraining(Trained):
         }
 
     def save(self) -> None:
-        """Store weights, MTP layer and all that the run goes on from."""
+        """Store weights, MTP layers and all that the run goes on from."""
         self.store(self.model, checkpoint_tensors(self.model, mtp=self.mtp), self._optimizer)
+
+    def _further(self, hidden_BTD: Tensor, ids_BT: Tensor) -> list[Tensor]:
+        """The states of the MTP layers, by depth."""
+        if self.mtp is None:
+            return []
+        ahead_KBT = [ids_BT.roll(-k, 1) for k in range(1, self.mtp.depth + 1)]
+        states: list[Tensor] = self.mtp(self.model, hidden_BTD, ahead_KBT)
+        return states
+
+    def _mtp_losses(
+        self, further: list[Tensor], ids_BT: Tensor, real_BT: Tensor
+    ) -> dict[str, Tensor]:
+        """V3 eq. 25 before lambda, the mean over depths; where there are several, each's own."""
+        losses = {
+            f"mtp_loss/{k}": self._cross_entropy(states_BTD, ids_BT, real_BT, ahead=k + 1)
+            for k, states_BTD in enumerate(further, start=1)
+        }
+        mean = torch.stack(list(losses.values())).mean()
+        return {"mtp_loss": mean} | (losses if len(losses) > 1 else {})
 
     def _cross_entropy(self, hidden: Tensor, ids: Tensor, real: Tensor, *, ahead: int) -> Tensor:
         """Mean over real targets of -log p(token i + ahead | hidden state i)."""

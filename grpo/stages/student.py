@@ -8,11 +8,12 @@ from pathlib import Path
 
 from grpo.errors import UserError
 from grpo.metrics import FLOPS
-from grpo.model.load import load_draft, load_model, load_tokenizer
+from grpo.model.load import load_model, load_tokenizer
 from grpo.model.vocabulary import check_vocabulary
 from grpo.objective import ObjectiveBatch, SftObjective, Stats, merge_stats
 from grpo.recipe.stages import Distill
 from grpo.rollout.statistics import token_count, token_counts
+from grpo.stages.drafts import open_draft
 from grpo.stages.trained import Trained
 from grpo.stages.workbench import Workbench
 from grpo.train.distributed import Share, global_means
@@ -20,6 +21,7 @@ from grpo.train.flops import over_all
 from grpo.train.optim import learning_rate, set_learning_rate
 from grpo.train.policy import Policy
 from grpo.train.sequences import Sequences
+from grpo.train.side import SideLosses
 from grpo.train.teacher import Teacher
 from grpo.train.update import NotFinite, Update, update
 from grpo.types import Rollout
@@ -31,7 +33,8 @@ MEASURED = SftObjective(hard=0.0)
 class Student(Trained):
     """What learns. `step` counts rollouts learnt from.
 
-    Raises UserError where the teacher has another vocabulary.
+    Raises UserError where an MTP loss is asked for and the model has no such layers, and where the
+    teacher has another vocabulary.
     """
 
     def __init__(self, stage: Distill, bench: Workbench, parent: Path) -> None:
@@ -41,9 +44,9 @@ class Student(Trained):
         check_vocabulary(bench.model, self.checkpoint, folder)
         self.tokenizer = load_tokenizer(bench.model, self.checkpoint)
         model = load_model(bench.model, self.checkpoint)
-        self.policy = Policy(
-            model, bench.accelerator, stage.optimizer, load_draft(model, self.checkpoint)
-        )
+        mtp = open_draft(stage, model, self.checkpoint)
+        side = SideLosses(stage.mtp_weight, detach=stage.mtp_detach)
+        self.policy = Policy(model, bench.accelerator, stage.optimizer, mtp, side)
         self._teacher = Teacher(
             load_model(bench.model, folder),
             bench.accelerator,
@@ -112,12 +115,14 @@ class Student(Trained):
     def _summary(self, done: list[Update]) -> dict[str, float]:
         stats: Stats = merge_stats(one.stats for one in done)
         means = global_means(self.bench.accelerator, stats)
+        further = {name: mean for name, mean in means.items() if name.startswith("mtp_loss")}
         return {
             "loss": sum(one.loss for one in done) / len(done),
             "grad_norm": sum(one.grad_norm for one in done) / len(done),
             "learning_rate": self.policy.optimizer.param_groups[0]["lr"],
             "kl": means["kl"],
             "entropy": means["entropy"],
+            **further,
         }
 
     def _flops(self, rollout: Rollout) -> float:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from grpo.errors import UserError
 from grpo.metrics import FLOPS
-from grpo.model.load import load_draft, load_model, load_tokenizer
+from grpo.model.load import load_model, load_tokenizer
 from grpo.model.vocabulary import check_vocabulary
 from grpo.objective import ObjectiveBatch, SftObjective, Stat
 from grpo.recipe.stages import Sft
+from grpo.stages.drafts import open_draft
 from grpo.stages.trained import Trained
 from grpo.stages.workbench import Workbench
 from grpo.train.distributed import Share, global_means
@@ -40,12 +41,7 @@ class Tuning(Trained):
         self._rows = len(bench.conversations(stage)[0])
         self.tokenizer = load_tokenizer(bench.model, self.checkpoint)
         model = load_model(bench.model, self.checkpoint)
-        mtp = load_draft(model, self.checkpoint)
-        if stage.mtp_weight and mtp is None:
-            raise UserError(
-                f"stage {stage.name!r} asks for mtp_weight {stage.mtp_weight:g}, and the model in "
-                f"{self.checkpoint} has no multi-token-prediction layer; set mtp_weight to 0"
-            )
+        mtp = open_draft(stage, model, self.checkpoint)
         side = SideLosses(stage.mtp_weight, stage.balance)
         self.policy = Policy(model, bench.accelerator, stage.optimizer, mtp, side)
         self._teacher = self._open_teacher()

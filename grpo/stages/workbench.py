@@ -32,6 +32,7 @@ from grpo.rollout.fixed import Order
 from grpo.sampler import Sampler
 from grpo.stages import domains
 from grpo.stages.base import engine_config
+from grpo.stages.drafts import check_drafts
 from grpo.stages.engine import Engine
 from grpo.stages.gate import past_the_gate
 from grpo.stages.pairs import read_pairs
@@ -121,6 +122,7 @@ class Workbench:
         """Read the problems and load the rewards of all stages: what is wrong with them stops the
         run here, before any model is loaded. What a stage of the run is still to make is left."""
         check_vocabularies(self.recipe, self.model)
+        check_drafts(self.recipe)
         for stage in self.recipe.stages:
             if isinstance(stage, Sft) and not _is_to_come(stage.data.path):
                 self.conversations(stage)

@@ -21,7 +21,7 @@ from accelerate import Accelerator
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
-from grpo.model.mtp import MtpLayer
+from grpo.model.mtp import Mtp
 
 WITH_BACKWARD = 3
 
@@ -47,10 +47,11 @@ class ForwardCost:
         return cls(2 * active, _a_pair(config) * config.num_hidden_layers)
 
     @classmethod
-    def of_draft(cls, mtp: MtpLayer, model: PreTrainedModel) -> "ForwardCost":
-        """What an MTP layer adds: one more layer, and the model's head once more."""
+    def of_draft(cls, mtp: Mtp, model: PreTrainedModel) -> "ForwardCost":
+        """What MTP layers add: as many more layers, and the model's head once more for each."""
         config, head = model.config.get_text_config(), model.get_output_embeddings().weight
-        return cls(2 * (_active(mtp, config) + head.numel()), _a_pair(config))
+        heads = mtp.depth * head.numel()
+        return cls(2 * (_active(mtp, config) + heads), mtp.depth * _a_pair(config))
 
     def __add__(self, other: "ForwardCost") -> "ForwardCost":
         return ForwardCost(self.a_token + other.a_token, self.a_pair + other.a_pair)

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from grpo.model.balance import RouterWatch, max_violation, move_biases
-from grpo.model.mtp import MtpLayer, mtp_tensors
+from grpo.model.mtp import Mtp, mtp_tensors
 from grpo.model.names import checkpoint_tensors
 from grpo.recipe.sections import Optimizer
 from grpo.train.flops import ForwardCost
@@ -30,9 +30,9 @@ ROUTING_DIFFERENCE = "sampling/routing_difference"
 class Policy:
     """What is trained, with all that training it needs.
 
-    `mtp` is trained where `side.mtp` is above 0. Else it is carried along, frozen: its shared
-    embedding and head follow the policy. With `router_replay` tokens take the experts that come
-    with the sequences, where these bring any.
+    `mtp` is trained where `side.mtp` is above 0. Else it is carried along, frozen: the embedding
+    and head that its layers share follow the policy. With `router_replay` tokens take the experts
+    that come with the sequences, where these bring any.
     """
 
     def __init__(
@@ -40,19 +40,20 @@ class Policy:
         model: PreTrainedModel,
         accelerator: Accelerator,
         optimizer: Optimizer,
-        mtp: MtpLayer | None = None,
+        mtp: Mtp | None = None,
         side: SideLosses = NONE,
         router_replay: bool = False,
     ) -> None:
-        """Raises ValueError where an MTP loss is asked for and there is no MTP layer."""
+        """Raises ValueError where an MTP loss is asked for and there are no MTP layers."""
         self.accelerator = accelerator
         self.mtp, self.side = mtp, side
         if side.mtp and mtp is None:
-            raise ValueError("an MTP loss is asked for, and the model has no MTP layer")
+            raise ValueError("an MTP loss is asked for, and the model has no MTP layers")
         trained = mtp.requires_grad_(True) if mtp is not None and side.mtp else None
         # A policy with dropout would be another policy at every pass. Recomputing activations
         # happens in training mode only, so that one case needs it.
-        scored = ScoredLM(model.train(model.is_gradient_checkpointing), trained)
+        model.train(model.is_gradient_checkpointing)
+        scored = ScoredLM(model, trained, detached=side.detach)
         scored.replay.follows = router_replay
         self.watch = RouterWatch(scored, with_balance=side.balance > 0)
         self.module, self.optimizer = accelerator.prepare(
@@ -75,12 +76,26 @@ class Policy:
         """FLOPs of this process's forwards and backwards since it was last asked."""
         return int(self.accelerator.unwrap_model(self.module).spent.take())
 
+    def clip_gradients(self, max_norm: float) -> float:
+        """Scale the gradient down to `max_norm`; its norm before.
+
+        That of MTP layers beside the policy is scaled by itself, and its norm is not told: what
+        they learn must not shorten the policy's step.
+        """
+        parameters = list(self.module.parameters())
+        if self.mtp is not None and self.side.mtp and self.side.detach:
+            beside = list(self.mtp.parameters())
+            self.accelerator.clip_grad_norm_(beside, max_norm)
+            apart = set(map(id, beside))
+            parameters = [p for p in parameters if id(p) not in apart]
+        return float(self.accelerator.clip_grad_norm_(parameters, max_norm))
+
     def weights(self) -> dict[str, Tensor]:
         """The policy's tensors under their checkpoint names, gathered where sharded."""
         return checkpoint_tensors(self.model, self._state("model."))
 
     def draft_weights(self) -> dict[str, Tensor]:
-        """The MTP layer's tensors under their checkpoint names; empty where there is none."""
+        """The MTP layers' tensors under their checkpoint names; empty where there are none."""
         if self.mtp is None:
             return {}
         own = self._state("mtp.") if self.side.mtp else None

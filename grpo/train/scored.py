@@ -1,7 +1,7 @@
 """A causal LM that answers with the log-probabilities of given completions, never with logits."""
 
 # B = sequences (prompt and completion), R = rows, S = tokens of a row, T = completion tokens,
-# N = all of them, D = width
+# N = all of them, D = width, K = MTP layers
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from grpo.model.mtp import MtpLayer
+from grpo.model.mtp import Mtp
 from grpo.model.replay import RouterReplay
 from grpo.objective import Side, chunked_kl, chunked_logprobs
 from grpo.train.flops import ForwardCost, Spent
@@ -19,18 +19,18 @@ from grpo.train.sequences import Inputs
 class Scores(NamedTuple):
     """What the model says of each completion token; 0 outside the mask.
 
-    `hits_BT` is 1 where no token is likelier. `further_BT` are the MTP layer's log-probabilities,
-    0 where it reaches no token; None without such a layer. `kl_BT` is the divergence from the
+    `hits_BT` is 1 where no token is likelier. `further_KBT` are the MTP layers' log-probabilities,
+    0 where one reaches no token; None without such layers. `kl_BT` is the divergence from the
     teacher that was handed in; None without one.
 
     >>> Scores(logprobs_BT=tensor([[-0.7, -1.2]]), entropy_BT=tensor([[0.9, 1.1]]),
-    ...        hits_BT=tensor([[1.0, 0.0]]), further_BT=None, kl_BT=None)
+    ...        hits_BT=tensor([[1.0, 0.0]]), further_KBT=None, kl_BT=None)
     """
 
     logprobs_BT: Tensor
     entropy_BT: Tensor
     hits_BT: Tensor
-    further_BT: Tensor | None
+    further_KBT: Tensor | None
     kl_BT: Tensor | None
 
 
@@ -46,18 +46,21 @@ class Taught(NamedTuple):
 
 
 class ScoredLM(nn.Module):
-    """Wraps a model, and an MTP layer that is trained with it, so that its forward ends in
-    log-probabilities.
+    """Wraps a model, and MTP layers that are trained with it (or, `detached`, beside it), so that
+    its forward ends in log-probabilities.
 
     The head runs inside this forward, where sharded parameters are gathered, and a chunk of
     tokens at a time, so [all tokens, vocabulary] is never held. Models that scale their logits
     after the head are not for it: the parity gate stops such a run at its first step.
     """
 
-    def __init__(self, model: PreTrainedModel, mtp: MtpLayer | None = None) -> None:
+    def __init__(
+        self, model: PreTrainedModel, mtp: Mtp | None = None, *, detached: bool = False
+    ) -> None:
         super().__init__()
         self.model = model
         self.mtp = mtp
+        self.detached = detached
         self.replay = RouterReplay(model)
         self.cost = ForwardCost.of(model)
         self.cost_further = self.cost + ForwardCost.of_draft(mtp, model) if mtp else self.cost
@@ -74,7 +77,7 @@ class ScoredLM(nn.Module):
         further: bool = False,
         taught: Taught | None = None,
     ) -> Scores:
-        """The completions' scores at `temperature`, in nats; the MTP layer's where `further`, the
+        """The completions' scores at `temperature`, in nats; the MTP layers' where `further`, the
         divergence from a teacher, at a temperature of its own, where one has `taught`.
 
         Without `entropy`, or without `hits`, these are NaN inside the mask: a pass over the
@@ -92,9 +95,9 @@ class ScoredLM(nn.Module):
             entropy_grad=entropy_grad,
             hits=hits,
         )
-        further_BT = self._further(hidden_RSD, inputs, temperature) if further else None
+        further_KBT = self._further(hidden_RSD, inputs, temperature) if further else None
         kl_BT = self._kl(hidden_RSD, inputs, taught) if taught else None
-        return Scores(logprobs_BT, entropy_BT, hits_BT, further_BT, kl_BT)
+        return Scores(logprobs_BT, entropy_BT, hits_BT, further_KBT, kl_BT)
 
     def teach(self, inputs: Inputs) -> Side:
         """The states that predict the completion tokens, in the order they stand in the mask, and
@@ -113,9 +116,12 @@ class ScoredLM(nn.Module):
             ).last_hidden_state
         return hidden_RSD
 
-    def _side(self, hidden_ND: Tensor) -> Side:
+    def _side(self, hidden_ND: Tensor, *, detached: bool = False) -> Side:
         head = self.model.get_output_embeddings()
-        return Side(hidden_ND, head.weight, head.bias)
+        weight_VD, bias_V = head.weight, head.bias
+        if detached:
+            weight_VD, bias_V = weight_VD.detach(), None if bias_V is None else bias_V.detach()
+        return Side(hidden_ND, weight_VD, bias_V)
 
     def _kl(self, hidden_RSD: Tensor, inputs: Inputs, taught: Taught) -> Tensor:
         """The divergence from a teacher's distribution of each completion token."""
@@ -128,20 +134,36 @@ class ScoredLM(nn.Module):
         return _spread(kl_N, inputs.mask_BT)
 
     def _further(self, hidden_RSD: Tensor, inputs: Inputs, temperature: float) -> Tensor:
-        """The MTP layer's log-probabilities of what it reaches."""
-        assert self.mtp is not None, "only a policy that trains an MTP layer asks for it"
-        further_RSD = self.mtp(self.model, hidden_RSD, inputs.next_RS, inputs.positions_RS)
-        logprobs_BT, *_ = self._said(
-            further_RSD, inputs, inputs.reached_BT, ahead=2, temperature=temperature, entropy=False
+        """The MTP layers' log-probabilities [K, B, T] of what each reaches."""
+        assert self.mtp is not None, "only a policy that trains MTP layers asks for it"
+        depths = range(1, self.mtp.depth + 1)
+        ahead_KRS = [inputs.ahead_RS(k) for k in depths]
+        states = self.mtp(
+            self.model, hidden_RSD, ahead_KRS, inputs.positions_RS, detached=self.detached
         )
-        return logprobs_BT
+        said = [
+            self._said(
+                state_RSD, inputs, inputs.reached_BT(k), ahead=k + 1, detached=self.detached,
+                temperature=temperature, entropy=False,
+            )
+            for k, state_RSD in zip(depths, states, strict=True)
+        ]  # fmt: skip
+        return torch.stack([logprobs_BT for logprobs_BT, *_ in said])
 
     def _said(
-        self, hidden_RSD: Tensor, inputs: Inputs, mask_BT: Tensor, *, ahead: int, **asked: Any
+        self,
+        hidden_RSD: Tensor,
+        inputs: Inputs,
+        mask_BT: Tensor,
+        *,
+        ahead: int,
+        detached: bool = False,
+        **asked: Any,
     ) -> list[Tensor]:
         """Log-probabilities, entropies and hits [B, T] where `mask_BT`, by the states that stand
-        `ahead` tokens before."""
-        hidden_ND, weight_VD, bias_V = self._side(_states(hidden_RSD, inputs, mask_BT, ahead))
+        `ahead` tokens before; `detached` is the head."""
+        states_ND = _states(hidden_RSD, inputs, mask_BT, ahead)
+        hidden_ND, weight_VD, bias_V = self._side(states_ND, detached=detached)
         scores = chunked_logprobs(
             hidden_ND, weight_VD, inputs.targets_BT[mask_BT], bias=bias_V, **asked
         )

@@ -49,20 +49,22 @@ class Inputs:
     mask_BT: Tensor
     experts_RSLK: Tensor | None = None
 
-    @property
-    def next_RS(self) -> Tensor:
-        """Each token's successor; 0 behind a sequence's last, whatever stands there in the row."""
-        next_RS = self.ids_RS.roll(-1, 1)
-        next_RS[self.row_B, self.first_B + self.mask_BT.sum(1) - 1] = 0
-        return next_RS
+    def ahead_RS(self, k: int) -> Tensor:
+        """The token `k` places after each; 0 behind a sequence's last, whatever stands there in
+        the row."""
+        ahead_RS = self.ids_RS.roll(-k, 1)
+        end_B = self.first_B + self.mask_BT.sum(1)
+        start_B = self.first_B - self.prompt_B
+        for back in range(1, k + 1):
+            ahead_RS[self.row_B, torch.maximum(end_B - back, start_B)] = 0
+        return ahead_RS
 
-    @property
-    def reached_BT(self) -> Tensor:
-        """Completion tokens with two tokens or more before them: what MTP can predict."""
+    def reached_BT(self, k: int) -> Tensor:
+        """Completion tokens with more than `k` tokens before them: what MTP module k predicts."""
         place_BT = self.prompt_B[:, None] + torch.arange(
             self.mask_BT.shape[1], device=self.mask_BT.device
         )
-        return self.mask_BT & (place_BT >= 2)
+        return self.mask_BT & (place_BT > k)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def _in_all(policy: Policy, count: int) -> float:
 
 def _step(policy: Policy, loss: float, max_grad_norm: float) -> float:
     """Take the step that the gradients ask for; their norm before clipping."""
-    norm = float(policy.accelerator.clip_grad_norm_(policy.module.parameters(), max_grad_norm))
+    norm = policy.clip_gradients(max_grad_norm)
     if not (torch.isfinite(torch.tensor([loss, norm])).all()):
         policy.optimizer.zero_grad()
         raise NotFinite(f"loss {loss}, gradient norm {norm}")
@@ -122,8 +122,9 @@ def _side_losses(
 ) -> Iterator[tuple[Tensor, Stats]]:
     """What policy and teacher add to the loss of a micro-batch; `count` sequences are in the
     update."""
-    if scores.further_BT is not None:
-        yield policy.side.of_mtp(scores.further_BT, inputs.reached_BT, part.weights_BT)
+    if scores.further_KBT is not None:
+        reached = [inputs.reached_BT(k) for k in range(1, len(scores.further_KBT) + 1)]
+        yield policy.side.of_mtp(scores.further_KBT, torch.stack(reached), part.weights_BT)
     if isinstance(policy.watch.balance, Tensor):
         yield policy.side.of_balance(policy.watch.balance, len(inputs.lengths), count)
     if teacher is not None and scores.kl_BT is not None:
