@@ -69,17 +69,9 @@ def write_rollout(path: Path, rollout: Rollout, advantages: Sequence[Sequence[fl
     if any(judgement.steps for judgement in judgements):
         steps = [json.dumps(dict(judgement.steps)) for judgement in judgements]
         table = table.append_column(_STEPS, pa.array(steps, pa.string()))
-    notes = {_METRICS: json.dumps(dict(rollout.metrics))}
-    routings = [completion.routing for group in rollout.groups for completion in group.completions]
-    if shapes := {_shape(routing) for routing in routings if routing}:
-        (notes[_SHAPE],) = map(json.dumps, shapes)
-        ids = [routing and routing.ids for routing in routings]
-        table = table.append_column(_ROUTING, pa.array(ids, pa.binary()))
-    if rollout.refilled:
-        learnt = [rollout.refilled.learnt[row["group"]] for row in rows]
-        table = table.append_column(_LEARNT, pa.array(learnt, pa.int64()))
-        notes[_PLACES] = json.dumps(dict(rollout.refilled.places))
-    table = table.replace_schema_metadata(notes)
+    for name, column in _further(rollout):
+        table = table.append_column(name, column)
+    table = table.replace_schema_metadata(_notes(rollout))
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     atomic_write(path, sink.getvalue().to_pybytes())
@@ -104,6 +96,28 @@ def read_rollout(path: Path) -> Rollout:
         notes.get(_METRICS, {}),
         refilled,
     )
+
+
+def _further(rollout: Rollout) -> Iterator[tuple[str, pa.Array]]:
+    """The columns that only some rollouts have."""
+    routings = [completion.routing for group in rollout.groups for completion in group.completions]
+    if any(routings):
+        yield _ROUTING, pa.array([one and one.ids for one in routings], pa.binary())
+    if rollout.refilled:
+        learnt = zip(rollout.refilled.learnt, rollout.groups, strict=True)
+        steps = [step for step, group in learnt for _ in group.completions]
+        yield _LEARNT, pa.array(steps, pa.int64())
+
+
+def _notes(rollout: Rollout) -> dict[bytes, str]:
+    """What is said of the rollout as a whole, as JSON."""
+    notes = {_METRICS: json.dumps(dict(rollout.metrics))}
+    routings = [completion.routing for group in rollout.groups for completion in group.completions]
+    if shapes := {_shape(routing) for routing in routings if routing}:
+        (notes[_SHAPE],) = map(json.dumps, shapes)
+    if rollout.refilled:
+        notes[_PLACES] = json.dumps(dict(rollout.refilled.places))
+    return notes
 
 
 def _shape(routing: Routing) -> tuple[int, int, int]:
