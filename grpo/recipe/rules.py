@@ -148,14 +148,20 @@ def _tunable(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
     if stage.evaluate_every and stage.data.held_out == 0:
         sentence = "no conversation is held out to look at; set the stage's data.held_out above 0"
         yield "evaluate_every", sentence
-    if stage.balance and recipe.model and recipe.model.gradient_checkpointing:
-        yield "balance", "does not go with model.gradient_checkpointing; set one of the two to 0"
     if (share := _problems_kept(stage)) < recipe.data.held_out and _is_tiny(recipe.data.path):
         yield (
             "data.config",
             f"conversations would be about problems that data.held_out {recipe.data.held_out:g} "
             f"keeps apart, of which the generator leaves out {share:g}; set held_out here as high",
         )
+
+
+def _recomputed(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
+    if not isinstance(stage, Sft | Rl | Distill) or recipe.model is None:
+        return
+    for key in ("balance", "expert_balance"):
+        if getattr(stage, key) and recipe.model.gradient_checkpointing:
+            yield key, "does not go with model.gradient_checkpointing; set one of the two to 0"
 
 
 def _problems_kept(stage: Sft) -> float:
@@ -288,6 +294,7 @@ RULES: tuple[Check, ...] = (
     drawing_faults,
     _something_held_out,
     _tunable,
+    _recomputed,
     _comparable,
     _best_is_known,
     _buildable,

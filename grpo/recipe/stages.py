@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from grpo.recipe.balance import Balance, BiasSpeed, ExpertBalance, RouterBias
 from grpo.recipe.base import Section, knob
 from grpo.recipe.chain import Domain, Keeping, Preferences, Teacher
 from grpo.recipe.paid import Paid
@@ -73,9 +74,11 @@ class Pretrain(Stage):
     steps: int = knob(..., "optimizer steps", ge=1)
     tokens_per_step: int = knob(8192, "tokens a step, padding included", ge=256)
     optimizer: Optimizer = Optimizer(lr=2e-3, schedule="cosine", weight_decay=0.1)
-    bias_speed: float = knob(0.001, "gamma: how far a router bias moves a step (V3: 0.001)", ge=0)
+    router_bias: RouterBias = "update"
+    bias_speed: BiasSpeed = 0.001
     bias_still: float = knob(0.1, "share of the last steps with gamma 0, as V3 ends", ge=0, le=1)
-    balance: float = knob(1e-4, "alpha of the sequence-wise balance loss (V3: 1e-4)", ge=0)
+    balance: Balance = 1e-4
+    expert_balance: ExpertBalance = 0.0
     mtp_weight: float = knob(0.3, "lambda of the multi-token-prediction loss (V3: 0.3)", ge=0)
     checkpoint: Checkpoints = Checkpoints(every=500, keep_last=1)
 
@@ -105,11 +108,10 @@ class Sft(Stage):
         "lambda of the multi-token-prediction loss; 0: its layers are carried as they are",
         ge=0,
     )
-    balance: float = knob(0.0, "alpha of the sequence-wise balance loss (V3: 1e-4)", ge=0)
-    router_bias: Literal["freeze", "update"] = knob(
-        "freeze", "aux-free router bias while tuning: kept, or moved by `bias_speed`"
-    )
-    bias_speed: float = knob(0.001, "gamma, when router_bias is `update`", ge=0)
+    router_bias: RouterBias = "freeze"
+    bias_speed: BiasSpeed = 0.001
+    balance: Balance = 0.0
+    expert_balance: ExpertBalance = 0.0
     evaluate_every: int = knob(0, "steps between looks at the held-out loss; 0: never", ge=0)
     checkpoint: Checkpoints = Checkpoints(every=50)
 
@@ -153,10 +155,10 @@ class Rl(Stage):
     mtp_detach: bool = knob(
         True, "keep that loss's gradient in those layers, out of the policy; false: train jointly"
     )
-    router_bias: Literal["freeze", "update"] = knob(
-        "freeze", "aux-free router bias during RL: kept, or moved by `bias_speed`"
-    )
-    bias_speed: float = knob(0.001, "gamma, when router_bias is `update`", ge=0)
+    router_bias: RouterBias = "freeze"
+    bias_speed: BiasSpeed = 0.001
+    balance: Balance = 0.0
+    expert_balance: ExpertBalance = 0.0
     router_replay: bool = knob(
         False, "R3: the trainer's tokens take the experts that the sampler chose for them"
     )
@@ -261,6 +263,10 @@ class Distill(Stage):
     mtp_detach: bool = knob(
         True, "keep that loss's gradient in those layers, out of the policy; false: train jointly"
     )
+    router_bias: RouterBias = "freeze"
+    bias_speed: BiasSpeed = 0.001
+    balance: Balance = 0.0
+    expert_balance: ExpertBalance = 0.0
     evaluate_every: int = knob(0, "steps between looks at held-out problems; 0: never", ge=0)
     evaluate_problems: int = knob(128, "held-out problems in such a look", ge=1)
     checkpoint: Checkpoints = Checkpoints()
