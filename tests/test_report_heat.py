@@ -1,4 +1,4 @@
-"""The heat map of expert load: its numbers by hand, its shapes, its size, and what it leaves out."""
+"""The heat map of expert load: its numbers by hand, its shapes and size, and what it leaves out."""
 
 import json
 import re
