@@ -20,8 +20,8 @@ SHADES = 10
 FULL = 3.0
 """Shades of a colour, and the multiple of the mean load that has the fullest."""
 
-_LEFT, _WIDTH, _GAP, _TOP, _BELOW = 24.0, 208.0, 14.0, 18.0, 14.0
-_TALLEST, _FLATTEST, _ROOM = 22.0, 3.0, 170.0
+_LEFT, _WIDTH, _GAP, _TOP, _BELOW = 20.0, 148.0, 14.0, 16.0, 14.0
+_TALLEST, _FLATTEST, _ROOM = 28.0, 2.5, 150.0
 
 
 @dataclass(frozen=True)
