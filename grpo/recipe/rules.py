@@ -12,6 +12,7 @@ from grpo.recipe.domains import table_faults
 from grpo.recipe.drawing import drawing_faults
 from grpo.recipe.linked import lent_links, wrong_links
 from grpo.recipe.process import process_faults
+from grpo.recipe.recomputed import recomputed_faults
 from grpo.recipe.replay import replay_faults
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Architecture, Data, Llama
@@ -156,14 +157,6 @@ def _tunable(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
         )
 
 
-def _recomputed(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
-    if not isinstance(stage, Sft | Rl | Distill) or recipe.model is None:
-        return
-    for key in ("balance", "expert_balance"):
-        if getattr(stage, key) and recipe.model.gradient_checkpointing:
-            yield key, "does not go with model.gradient_checkpointing; set one of the two to 0"
-
-
 def _problems_kept(stage: Sft) -> float:
     """The share of problems that the stage's generator keeps out of its conversations."""
     share = stage.data.config.get("held_out", Data.model_fields["held_out"].default)
@@ -294,7 +287,7 @@ RULES: tuple[Check, ...] = (
     drawing_faults,
     _something_held_out,
     _tunable,
-    _recomputed,
+    recomputed_faults,
     _comparable,
     _best_is_known,
     _buildable,
