@@ -4,7 +4,8 @@ Twice, seed by seed from the same weights and on the same documents for each way
 with routers that were bent to prefer two experts a layer, and a small mixture from nothing. Loss
 and MaxVio are those of documents that were not learnt from, all of them together.
 
-    OMP_NUM_THREADS=1 python benchmarks/base/balance.py --into docs/base.md
+    OMP_NUM_THREADS=1 python benchmarks/base/balance.py               # fills docs/base.md
+    OMP_NUM_THREADS=1 python benchmarks/base/balance.py --into ""     # prints
 """
 
 import statistics
@@ -21,7 +22,7 @@ from transformers import PreTrainedModel
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from scaling_tables import markdown, placed
+from scaling_tables import placed, table_lines
 
 from grpo.model.balance import RouterWatch, max_violation
 from grpo.model.deepseek import build_config, build_model
@@ -37,6 +38,7 @@ from grpo.train.side import SideLosses
 from grpo.train.update import update
 from grpo_data.world.corpus import documents
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "base.md"
 BASE = Model(path="tiny-base")
 WORDS = load_tokenizer(BASE, base_folder(BASE))
 SMALL = Architecture(
@@ -124,18 +126,19 @@ COURSES = (
 
 def main(
     seeds: Annotated[int, typer.Option(help="Trainings each way, 2 to 8.", min=2, max=8)] = 4,
-    into: Annotated[Path | None, typer.Option(help="A document with a place for it.")] = None,
+    into: Annotated[str, typer.Option(help="The document; empty: print.")] = str(DOCUMENT),
 ) -> None:
-    """Train, then print the tables or put them into a document."""
+    """Train each way on each course, fill the table's place."""
     use_threads(1)
-    if into is not None:
-        placed(into.read_text(), "balance", "")  # a place that is missing is said at once
+    if into:
+        placed(Path(into).read_text(), "balance", "")  # a place that is missing is said at once
     with quiet_loading():
         tables = "\n\n".join("\n".join(table(course, range(1, seeds + 1))) for course in COURSES)
-    if into is None:
+    if not into:
         print(tables)
-    else:
-        into.write_text(placed(into.read_text(), "balance", tables))
+        return
+    document = Path(into)
+    document.write_text(placed(document.read_text(), "balance", tables))
 
 
 def table(course: Course, seeds: Sequence[int]) -> Iterator[str]:
@@ -161,7 +164,7 @@ def table(course: Course, seeds: Sequence[int]) -> Iterator[str]:
         f"{course.title}: {course.steps} steps of {course.tokens:,} tokens, learning rate "
         f"{course.optimizer.lr:g}, {len(seeds)} seeds.\n"
     )
-    yield from markdown(heads, rows)
+    yield from table_lines(heads, rows)
 
 
 def _mean(runs: Sequence[Ended], name: str) -> str:
