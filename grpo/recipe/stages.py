@@ -8,7 +8,6 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from grpo.recipe.balance import Balance, BiasSpeed, ExpertBalance, RouterBias
 from grpo.recipe.base import Section, knob
 from grpo.recipe.chain import Domain, Keeping, Preferences, Teacher
 from grpo.recipe.paid import Paid
@@ -25,6 +24,14 @@ from grpo.recipe.sections import (
     Refill,
     Sampling,
     Selection,
+)
+from grpo.recipe.side import (
+    Balance,
+    BiasSpeed,
+    ExpertBalance,
+    MtpDetach,
+    MtpWeight,
+    RouterBias,
 )
 
 
@@ -103,11 +110,7 @@ class Sft(Stage):
     )
     optimizer: Optimizer = Optimizer(lr=5e-5, schedule="cosine")
     teacher: Teacher | None = knob(None, "a model to distil from; none: the completions alone")
-    mtp_weight: float = knob(
-        0.0,
-        "lambda of the multi-token-prediction loss; 0: its layers are carried as they are",
-        ge=0,
-    )
+    mtp_weight: MtpWeight = 0.0
     router_bias: RouterBias = "freeze"
     bias_speed: BiasSpeed = 0.001
     balance: Balance = 0.0
@@ -147,14 +150,8 @@ class Rl(Stage):
     objective: Objective = Objective()
     optimizer: Optimizer = Optimizer(lr=3e-6)
     reference: Reference = Reference()
-    mtp_weight: float = knob(
-        0.0,
-        "lambda of the multi-token-prediction loss; 0: its layers are carried as they are",
-        ge=0,
-    )
-    mtp_detach: bool = knob(
-        True, "keep that loss's gradient in those layers, out of the policy; false: train jointly"
-    )
+    mtp_weight: MtpWeight = 0.0
+    mtp_detach: MtpDetach = True
     router_bias: RouterBias = "freeze"
     bias_speed: BiasSpeed = 0.001
     balance: Balance = 0.0
@@ -255,14 +252,8 @@ class Distill(Stage):
     temperature: float = knob(1.0, "softens both distributions", gt=0)
     sampling: Sampling = Sampling(max_tokens=1024)
     optimizer: Optimizer = Optimizer(lr=1e-5)
-    mtp_weight: float = knob(
-        0.0,
-        "lambda of the multi-token-prediction loss; 0: its layers are carried as they are",
-        ge=0,
-    )
-    mtp_detach: bool = knob(
-        True, "keep that loss's gradient in those layers, out of the policy; false: train jointly"
-    )
+    mtp_weight: MtpWeight = 0.0
+    mtp_detach: MtpDetach = True
     router_bias: RouterBias = "freeze"
     bias_speed: BiasSpeed = 0.001
     balance: Balance = 0.0

@@ -1,6 +1,7 @@
-"""The knobs that keep experts balanced, the same in every stage that trains a policy.
+"""The knobs of what DeepSeek-V3 trains beside an objective: even experts, multi-token prediction.
 
-What a model without experts is told who asks for them is the stages' business.
+They are the same in every stage that trains a policy. What is said of a model that has no such
+parts is the stages' business.
 """
 
 from typing import Annotated, Literal
@@ -22,4 +23,19 @@ Balance = Annotated[
 ]
 ExpertBalance = Annotated[
     float, Field(description="alpha of V2's expert-level balance loss, to compare (V2: 3e-3)", ge=0)
+]
+MtpWeight = Annotated[
+    float,
+    Field(
+        description="lambda of the multi-token-prediction loss; 0: its layers are carried as they "
+        "are",
+        ge=0,
+    ),
+]
+MtpDetach = Annotated[
+    bool,
+    Field(
+        description="keep that loss's gradient in those layers, out of the policy; false: train "
+        "jointly"
+    ),
 ]
