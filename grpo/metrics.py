@@ -1,8 +1,9 @@
-"""metrics.jsonl: a line a step and stage, cut back to a checkpoint's step when a run resumes."""
+"""metrics.jsonl and its like: a line a step and stage, cut back to a checkpoint's step when a run
+resumes."""
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ FLOPS, FLOPS_SO_FAR = "compute/flops", "compute/flops_so_far"
 
 
 class MetricsFile:
-    """Appends lines of JSON to `path`.
+    """Appends lines of JSON to `path`, which is there from the first line on.
 
     A number that is not finite is written as null: NaN is no JSON, and readers choke on it.
     """
@@ -22,23 +23,28 @@ class MetricsFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
 
     def rewind(self, stage: str, step: int = 0) -> None:
         """Forget `stage` from `step` on, the steps no checkpoint remembers; other stages stay."""
-        lines = self.path.read_bytes().splitlines(keepends=True)
+        lines = self._lines()
         kept = [line for line in lines if not _is_from(line, stage, step)]
         if kept != lines:
             atomic_write(self.path, b"".join(kept))
 
     def total(self, stage: str, name: str) -> float:
         """The sum of one of `stage`'s metrics over all steps that are written."""
-        lines = map(json.loads, self.path.read_bytes().splitlines())
-        return math.fsum(line.get(name) or 0.0 for line in lines if line["stage"] == stage)
+        return math.fsum(line.get(name) or 0.0 for line in self._of(stage))
 
-    def append(self, stage: str, step: int, values: Mapping[str, float]) -> None:
-        """Write one step's metrics. Raises UserError where the disk takes no more."""
-        finite = {k: v if math.isfinite(v) else None for k, v in values.items()}
+    def first(self, stage: str) -> Mapping[str, Any] | None:
+        """The first line of `stage`; None where it has none."""
+        return next(self._of(stage), None)
+
+    def append(self, stage: str, step: int, values: Mapping[str, Any]) -> None:
+        """Write one step's values. Raises UserError where the disk takes no more."""
+        finite = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in values.items()
+        }
         try:
             with self.path.open("a") as file:
                 file.write(json.dumps({"stage": stage, "step": step, **finite}) + "\n")
@@ -47,6 +53,12 @@ class MetricsFile:
                 f"{self.path} cannot be written: {error.strerror}; mend that and run the same "
                 "command again, it goes on from the last checkpoint"
             ) from error
+
+    def _lines(self) -> list[bytes]:
+        return self.path.read_bytes().splitlines(keepends=True) if self.path.exists() else []
+
+    def _of(self, stage: str) -> Iterator[dict[str, Any]]:
+        return (line for line in map(json.loads, self._lines()) if line["stage"] == stage)
 
 
 def _is_from(line: bytes, stage: str, step: int) -> bool:

@@ -11,6 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 from grpo.recipe.sections import Optimizer
 from grpo.train.policy import Policy
 from grpo.train.sequences import Sequences
+from grpo.train.side import NONE, SideLosses
 
 CPU = torch.device("cpu")
 
@@ -34,9 +35,9 @@ def llama(seed: int = 0) -> PreTrainedModel:
 MODELS: dict[str, Callable[..., PreTrainedModel]] = {"llama": llama, "mixture": tiny_moe.model}
 
 
-def policy(model: PreTrainedModel, lr: float = 1e-3) -> Policy:
+def policy(model: PreTrainedModel, lr: float = 1e-3, side: SideLosses = NONE) -> Policy:
     """The model with its optimizer, on the CPU."""
-    return Policy(model, Accelerator(cpu=True), Optimizer(lr=lr))
+    return Policy(model, Accelerator(cpu=True), Optimizer(lr=lr), side=side)
 
 
 def sequences(count: int = 7, seed: int = 0) -> Sequences:

@@ -16,6 +16,7 @@ from small_policies import MODELS, llama, policy, sequences
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from grpo.checkpoint.weights import load_weights
 from grpo.errors import UserError
 from grpo.objective import DIRECTIONS, ObjectiveBatch, SftObjective, Side, chunked_kl, mean_stats
 from grpo.recipe.schema import Recipe
@@ -223,14 +224,14 @@ def root(tmp_path: Path) -> Path:
 class House:
     """A student and runs of one stage on it, by transformers' plain sampling."""
 
-    def __init__(self, root: Path, stage: Sft | Distill) -> None:
-        self.root, self.stage = root, stage
+    def __init__(self, root: Path, stage: Sft | Distill, student: str = "student") -> None:
+        self.root, self.stage, self.student = root, stage, root / student
 
     def bench(self, run: str) -> Workbench:
         recipe = Recipe(
             name="t",
             seed=3,
-            model={"path": str(self.root / "student")},
+            model={"path": str(self.student)},
             data=Data(path="tiny:all", size=60, held_out=0.3),
             sampler=SamplerConfig(engine="plain", max_model_len=400),
             track=Track(to=()),
@@ -242,7 +243,7 @@ class House:
         run_it: Any = run_sft if isinstance(self.stage, Sft) else run_distill
         with self.bench(run) as bench:
             goal = last_step or bench.steps(self.stage)
-            checkpoint: Path = run_it(self.stage, bench, self.root / "student", goal)
+            checkpoint: Path = run_it(self.stage, bench, self.student, goal)
         return checkpoint
 
     def metrics(self, run: str) -> list[dict[str, Any]]:
@@ -261,14 +262,14 @@ def taught(root: Path, **knobs: Any) -> House:
     return House(root, stage)
 
 
-def on_policy(root: Path, **knobs: Any) -> House:
+def on_policy(root: Path, student: str = "student", **knobs: Any) -> House:
     """A distill stage."""
     usual = {
         "teacher": str(root / "teacher"), "steps": 4, "prompts": 3, "samples": 2, "minibatches": 2,
         "tokens_per_microbatch": 500, "sampling": {"max_tokens": 12}, "optimizer": {"lr": 3e-3},
         "checkpoint": {"every": 2, "keep_last": 9},
     }  # fmt: skip
-    return House(root, Distill(name="pupil", kind="distill", **{**usual, **knobs}))
+    return House(root, Distill(name="pupil", kind="distill", **{**usual, **knobs}), student)
 
 
 def assert_same_end(one: Path, other: Path) -> None:
@@ -326,6 +327,23 @@ def test_on_policy_distillation_goes_on_exactly_and_comes_nearer(root: Path) -> 
     }
     assert all(line["num_updates"] == 2 and line["grad_norm"] > 0 for line in lines)
     assert all(line["parity/max"] < 1e-4 for line in lines)
+
+
+def test_a_student_with_experts_is_balanced_too(root: Path) -> None:
+    tiny_moe.save(tiny_moe.model(seed=6), root / "mixture")
+    AutoTokenizer.from_pretrained(root / "teacher").save_pretrained(root / "mixture")
+    knobs = {"steps": 1, "minibatches": 1, "router_bias": "update", "bias_speed": 0.01}
+    house = on_policy(root, "mixture", balance=1e-3, expert_balance=1e-3, **knobs)
+    before, after = (dict(load_weights(one)) for one in (house.student, house.train("run")))
+    (line,) = map(json.loads, (root / "run" / "load.jsonl").read_text().splitlines())
+    for layer, load in zip(line["layers"], line["load"], strict=True):
+        name = f"model.layers.{layer}.mlp.gate.e_score_correction_bias"
+        load_E = torch.tensor(load).float()
+        expected = 0.01 * (load_E.mean() - load_E).sign()
+        torch.testing.assert_close(after[name] - before[name], expected, atol=1e-6, rtol=0)
+    (metrics,) = house.metrics("run")
+    assert min(metrics["balance_loss"], metrics["expert_balance_loss"], metrics["kl"]) > 0
+    assert "nll" not in metrics
 
 
 def test_its_kl_is_that_of_the_rollout_on_disk(root: Path) -> None:

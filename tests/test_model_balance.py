@@ -5,8 +5,17 @@ import tiny_moe
 import torch
 from torch import Tensor
 from transformers import DeepseekV3ForCausalLM
+from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3TopkRouter
 
-from grpo.model.balance import RouterWatch, max_violation, move_biases, sequence_balance
+from grpo.model.balance import (
+    RouterWatch,
+    dead_share,
+    died_share,
+    max_violation,
+    move_biases,
+    sequence_balance,
+)
+from grpo.model.mtp import Mtp
 
 # E = 8 experts in 4 groups of which 2, K = 2 chosen, 2 layers with experts
 
@@ -73,6 +82,12 @@ def test_forwards_outside_are_not_watched(model: DeepseekV3ForCausalLM) -> None:
         raise RuntimeError
     model(row)
     assert watch.load_LE.count_nonzero() == 0
+
+
+def test_layers_have_their_checkpoint_numbers(model: DeepseekV3ForCausalLM) -> None:
+    # The first of three layers is dense, and MTP layers are stored behind the last.
+    assert RouterWatch(model).layers == [1, 2]
+    assert RouterWatch(model, Mtp(model, 2)).layers == [1, 2, 3, 4]
 
 
 def test_a_dense_model_has_no_routers() -> None:
@@ -159,17 +174,38 @@ def test_even_routing_comes_to_one() -> None:
     assert float(sequence_balance(score, hit, real, top_k=1)) == pytest.approx(1.0)
 
 
-def test_the_balance_loss_reaches_the_routers_where_it_is_asked_for(
-    model: DeepseekV3ForCausalLM,
+@torch.no_grad()
+def test_the_losses_of_v3_and_v2_by_hand() -> None:
+    shape = tiny_moe.config(
+        hidden_size=2, n_routed_experts=2, num_experts_per_tok=1, n_group=1, topk_group=1
+    )
+    router = DeepseekV3TopkRouter(shape)
+    router.weight.copy_(torch.eye(2))  # a token's logits are the token
+    watch = RouterWatch(router, with_balance=True, with_expert_balance=True)
+    odds_BTE = torch.tensor([[[3.0, 1.0], [9.0, 1.0]], [[1.0, 4.0], [3.0, 1.0]]])
+    with watch.watching(torch.ones(2, 2, dtype=torch.bool)):
+        router(odds_BTE.log())
+    assert watch.load_LE.tolist() == [[3.0, 1.0]]
+    # The second sequence chooses each expert once, f = (1, 1): both losses are 1 there. The first
+    # has f = (2, 0). V2: softmax 3/4 and 9/10, so 2 x 0.825. V3: sigmoids of 3:1 and 1:1 are 3/4
+    # and 1/2, of 9:1 are 9/10; 0.75 / 1.25 = 0.6 and 0.9 / 1.4 = 0.642857, so 2 x 0.6214286.
+    assert float(watch.expert_balance) == pytest.approx((1.65 + 1) / 2)
+    assert float(watch.balance) == pytest.approx((1.2428571 + 1) / 2)
+
+
+@pytest.mark.parametrize("loss", ["balance", "expert_balance"])
+def test_a_balance_loss_reaches_the_routers_where_it_is_asked_for(
+    model: DeepseekV3ForCausalLM, loss: str
 ) -> None:
     ids, real = together(sequences(12, 5))
-    plain, asked = RouterWatch(model), RouterWatch(model, with_balance=True)
+    knobs = {f"with_{loss}": True}
+    plain, asked = RouterWatch(model), RouterWatch(model, **knobs)
     with plain.watching(real), asked.watching(real):
         model(ids)
-    assert plain.balance == 0.0
-    assert isinstance(asked.balance, Tensor)
-    assert float(asked.balance.detach()) > 2  # two layers, each 1 at best
-    asked.balance.backward()
+    assert plain.balance == plain.expert_balance == 0.0
+    mean = getattr(asked, loss)
+    assert float(mean.detach()) > 2  # two layers, each 1 at best
+    mean.backward()
     grads = [router.weight.grad for router in asked.routers]
     assert all(grad is not None and grad.abs().max() > 0 for grad in grads)
 
@@ -178,3 +214,12 @@ def test_max_violation_by_hand() -> None:
     # Layer means 2 and 2; (4 - 2) / 2 = 1 and (3 - 2) / 2 = 0.5.
     assert max_violation(torch.tensor([[4.0, 2, 2, 0], [3, 2, 2, 1]])) == pytest.approx(1.0)
     assert max_violation(torch.full((3, 8), 5.0)) == 0.0
+
+
+def test_dead_experts_by_hand() -> None:
+    now = torch.tensor([[4.0, 0, 0, 4], [0, 2, 4, 2]])
+    before = torch.tensor([[1.0, 0, 3, 4], [2, 2, 2, 2]])
+    # Three of eight have nothing; one of these had nothing before either.
+    assert dead_share(now) == 3 / 8
+    assert died_share(now, before) == 2 / 8
+    assert dead_share(before) == 1 / 8 and died_share(before, before) == 0.0

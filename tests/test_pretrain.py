@@ -102,7 +102,9 @@ def test_a_step_counts_real_tokens_and_moves_every_weight(fresh: Pretraining) ->
     moved = [not torch.equal(new, old) for new, old in zip(fresh._parameters, before, strict=True)]
     assert all(moved)
     # Two layers of the model and that of the MTP have experts; each is 1 when even.
-    assert 3 <= metrics["balance_loss"] < 6
+    assert 3 <= metrics["balance_loss"] < 6 and "expert_balance_loss" not in metrics
+    (line,) = map(json.loads, fresh.bench.run.load.path.read_text().splitlines())
+    assert line["layers"] == [1, 2, 3] and [sum(load) for load in line["load"]] == [2 * tokens] * 3
 
 
 def test_biases_move_and_then_stand_still(tmp_path: Path) -> None:
@@ -121,6 +123,21 @@ def test_biases_move_and_then_stand_still(tmp_path: Path) -> None:
     assert torch.equal(biases[2], biases[5])
 
 
+@pytest.mark.parametrize("how", ["freeze", "decay"])
+def test_biases_stay_or_slow_down(tmp_path: Path, how: str) -> None:
+    one = stage(router_bias=how, bias_still=0.5, expert_balance=0.1)
+    pretraining = Pretraining(one, bench(tmp_path, one))
+    expected = torch.zeros(3, 8)
+    for speed in (0.01, 0.02 / 3, 0.01 / 3, 0.0):
+        assert 3 <= pretraining.learn()["expert_balance_loss"] < 6
+        *_, line = pretraining.bench.run.load.path.read_text().splitlines()
+        load = torch.tensor(json.loads(line)["load"]).float()
+        if how == "decay":
+            expected += speed * (load.mean(-1, keepdim=True) - load).sign()
+    moved = torch.stack([r.e_score_correction_bias for r in pretraining._watch.routers])
+    torch.testing.assert_close(moved, expected, atol=1e-6, rtol=0)
+
+
 def test_it_learns_and_goes_on_exactly(tmp_path: Path) -> None:
     one = stage()
     straight = run_pretrain(one, bench(tmp_path / "straight", one), last_step=6)
@@ -133,6 +150,9 @@ def test_it_learns_and_goes_on_exactly(tmp_path: Path) -> None:
     broken = run_pretrain(one, bench(tmp_path / "broken", one), last_step=6)
     for file in ("model.safetensors", "trainer/optimizer.safetensors", "tokenizer.json"):
         assert (broken / file).read_bytes() == (straight / file).read_bytes(), file
+    loads = [tmp_path / name / "load.jsonl" for name in ("straight", "broken")]
+    assert loads[0].read_bytes() == loads[1].read_bytes()
+    assert [json.loads(line)["step"] for line in loads[0].read_text().splitlines()] == [*range(6)]
     lines = [metrics(tmp_path / name) for name in ("straight", "broken")]
     assert lines[0] == lines[1]
     losses = [line["loss"] for line in lines[0]]
@@ -177,7 +197,8 @@ def test_a_dense_llama_takes_another_model_s_tokenizer(tmp_path: Path) -> None:
     assert (straight / "tokenizer.json").read_bytes() == (teacher / "tokenizer.json").read_bytes()
     lines = metrics(tmp_path / "straight")
     assert lines == metrics(tmp_path / "broken") and lines[-1]["loss"] < lines[0]["loss"] - 0.3
-    assert not {"mtp_loss", "balance_loss", "max_vio"} & lines[0].keys()
+    assert not {"mtp_loss", "balance_loss", "moe/max_vio"} & lines[0].keys()
+    assert not (tmp_path / "straight" / "load.jsonl").exists()
     model = AutoModelForCausalLM.from_pretrained(straight)
     assert type(model).__name__ == "LlamaForCausalLM" and model.config.vocab_size == 400
     # Two layers: queries and output 2 x 32^2, keys and values 2 x 32 x 16, MLP 3 x 32 x 48, two

@@ -69,6 +69,11 @@ def test_a_sound_recipe_breaks_no_rule_and_earns_no_warning() -> None:
             "does not go with model.gradient_checkpointing",
         ),
         (
+            recipe({"expert_balance": 1e-3}, model={"path": "m", "gradient_checkpointing": True}),
+            "zero.expert_balance",
+            "does not go with model.gradient_checkpointing",
+        ),
+        (
             recipe({}, sft(), data={"path": "tiny:all", "held_out": 0.2}),
             "cold.data.config",
             "about problems that data.held_out 0.2 keeps apart, of which the generator leaves out "

@@ -93,6 +93,7 @@ def test_each_break_leaves_the_last_whole_checkpoint(folders: Folders) -> None:
 def test_it_ends_like_a_run_without_a_break(folders: Folders) -> None:
     straight, broken, _ = folders
     assert tiny_run.metrics(broken) == tiny_run.metrics(straight)
+    assert tiny_run.loads(broken) == tiny_run.loads(straight)
     assert [line["step"] for line in tiny_run.metrics(straight)] == list(range(steps(straight)))
     ours, theirs = end(broken), end(straight)
     assert ours.keys() == theirs.keys()
@@ -106,6 +107,7 @@ def test_two_processes_are_one(folders: Folders, tmp_path: Path) -> None:
         patch.setenv("ACCELERATE_USE_CPU", "1")
         done = run(tmp_path / "pair", "--max-steps", "3", prefix=TORCHRUN)
     assert done.code == 0, done.err
+    assert tiny_run.loads(tmp_path / "pair") == tiny_run.loads(folders[0])[:3]
     ours, theirs = tiny_run.metrics(tmp_path / "pair"), tiny_run.metrics(folders[0])[:3]
     assert len(ours) == 3
     for one, other in zip(ours, theirs, strict=True):

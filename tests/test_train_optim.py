@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from grpo.recipe.sections import Optimizer
-from grpo.train.optim import build_optimizer, learning_rate, set_learning_rate
+from grpo.train.optim import bias_speed, build_optimizer, learning_rate, set_learning_rate
 
 
 def rate(step: int, total: int, **knobs: Any) -> float:
@@ -93,3 +93,19 @@ def test_one_step_of_adam_by_hand() -> None:
     weight.grad = torch.tensor([[3.0]])
     optimizer.step()
     assert weight.item() == pytest.approx(2.0 * (1 - 0.01 * 0.1) - 0.01, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("how", "still", "expected"),
+    [
+        ("freeze", 0.0, [0.0] * 4),
+        ("update", 0.0, [0.1] * 4),
+        ("update", 0.5, [0.1, 0.1, 0.0, 0.0]),
+        # A line from gamma down, 0 right after the last step, or where standing still begins.
+        ("decay", 0.0, [0.1, 0.075, 0.05, 0.025]),
+        ("decay", 0.5, [0.1, 0.05, 0.0, 0.0]),
+        ("decay", 1.0, [0.0] * 4),
+    ],
+)
+def test_the_speed_of_router_biases(how: str, still: float, expected: list[float]) -> None:
+    assert [bias_speed(how, 0.1, step, 4, still) for step in range(4)] == pytest.approx(expected)

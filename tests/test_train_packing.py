@@ -1,6 +1,6 @@
 """Packed rows: several sequences in one, and every number as if each had a row of its own.
 
-With them the two losses that DeepSeek-V3 adds, each against a plain forward of one sequence at a
+With them the losses beside the objective, each against a plain forward of one sequence at a
 time.
 """
 
@@ -26,12 +26,12 @@ from grpo.train.update import Update, update
 ROWS = sequences(9, seed=4)
 PACKED = Sequences(ROWS.prompts, ROWS.completions, packing=40)
 TRIO = Sequences([(5, 6), (7,), (8, 9, 10)], [(1, 2, 3), (4,), (5, 6)], packing=7)
-LAMBDA, ALPHA = 0.3, 0.05
+LAMBDA, ALPHA, ALPHA_V2 = 0.3, 0.05, 0.02
 
 
 def trained(model: tiny_moe.DeepseekV3ForCausalLM, detach: bool = False) -> Policy:
-    """The mixture with its MTP layers and both side losses."""
-    side = SideLosses(LAMBDA, ALPHA, detach)
+    """The mixture with its MTP layers and all side losses."""
+    side = SideLosses(LAMBDA, ALPHA, detach, ALPHA_V2)
     return Policy(model, Accelerator(cpu=True), Optimizer(lr=1e-3), draft(model), side)
 
 
@@ -143,9 +143,10 @@ def test_packing_changes_nothing_for_a_dense_model() -> None:
 def test_each_real_token_is_counted_once_however_it_is_packed() -> None:
     for rows in (ROWS, PACKED):
         held = trained(tiny_moe.model())
-        step(held, rows, 60)
+        done, _ = step(held, rows, 60)
+        assert done.load_LE is not None
         # Prompt and completion, two experts a token, in two layers of the model and one of MTP.
-        assert held.watch.load_LE.sum(1).tolist() == [2.0 * sum(ROWS.lengths)] * 3
+        assert done.load_LE.sum(1).tolist() == [2.0 * sum(ROWS.lengths)] * 3
 
 
 def test_detached_the_policy_s_step_is_as_if_there_were_no_mtp_loss() -> None:
@@ -203,7 +204,7 @@ def test_the_losses_are_those_of_each_sequence_alone() -> None:
     model = tiny_moe.model()
     held = trained(model)
     assert held.mtp is not None
-    near, far, balance = [], [], []
+    near, far, balance, balance_v2 = [], [], [], []
     for prompt, completion in zip(ROWS.prompts, ROWS.completions, strict=True):
         ids = torch.tensor([[*prompt, *completion]])
         following = torch.tensor([[*prompt[1:], *completion, 0]])
@@ -211,6 +212,7 @@ def test_the_losses_are_those_of_each_sequence_alone() -> None:
             hidden = model.model(ids, use_cache=False).last_hidden_state
             (further,) = held.mtp(model, hidden, [following])
         balance.append(float(held.watch.balance))
+        balance_v2.append(float(held.watch.expert_balance))
         first = len(prompt)
         near.append(_surprise(model, hidden[0, first - 1 : -1], ids[0, first:]))
         reached = max(first, 2)
@@ -221,10 +223,12 @@ def test_the_losses_are_those_of_each_sequence_alone() -> None:
     assert means["nll"] == pytest.approx(float(torch.cat(near).mean()), abs=1e-5)
     assert means["mtp_loss"] == pytest.approx(float(torch.cat(far).mean()), abs=1e-5)
     assert means["balance_loss"] == pytest.approx(sum(balance) / 9, abs=1e-5)
+    assert means["expert_balance_loss"] == pytest.approx(sum(balance_v2) / 9, abs=1e-5)
     # Every token has the weight 1 / all completion tokens, in the MTP loss too: V3's 1 / T.
     tokens = sum(map(len, ROWS.completions))
     expected = means["nll"] + LAMBDA * float(torch.cat(far).sum()) / tokens
-    assert done.loss == pytest.approx(expected + ALPHA * means["balance_loss"], abs=2e-5)
+    expected += ALPHA * means["balance_loss"] + ALPHA_V2 * means["expert_balance_loss"]
+    assert done.loss == pytest.approx(expected, abs=2e-5)
 
 
 def _surprise(model: tiny_moe.DeepseekV3ForCausalLM, hidden_TD: Tensor, ids_T: Tensor) -> Tensor:

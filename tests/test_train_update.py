@@ -8,7 +8,6 @@ import torch
 from small_policies import CPU, MODELS, llama, plain_logprobs, policy, sequences
 from torch import Tensor
 
-from grpo.model.balance import max_violation
 from grpo.model.names import checkpoint_tensors
 from grpo.objective import GrpoObjective, PolicyBatch, SftObjective, mean_stats
 from grpo.objective.batch import ObjectiveBatch
@@ -17,6 +16,7 @@ from grpo.train.distributed import global_means
 from grpo.train.optim import build_optimizer
 from grpo.train.policy import Policy, score
 from grpo.train.sequences import Sequences
+from grpo.train.side import SideLosses
 from grpo.train.update import NotFinite, Update, update
 
 ROWS = sequences(9, seed=4)
@@ -175,33 +175,74 @@ def test_recomputed_activations_change_nothing_for_a_mixture() -> None:
             model.gradient_checkpointing_enable({"use_reentrant": False})
         held = policy(model)
         done, gradient = step(held, lesson(held, objective), objective, budget=100)
-        results.append((done.loss, gradient, held.watch.load_LE.clone()))
+        results.append((done.loss, gradient, done.load_LE))
     (loss, gradient, load), (its_loss, its_gradient, its_load) = results
     assert its_loss == loss
     assert all(torch.equal(its_gradient[key], gradient[key]) for key in gradient)
-    assert torch.equal(its_load, load)
+    assert load is not None and its_load is not None and torch.equal(its_load, load)
 
 
 def test_an_update_counts_the_experts_of_real_tokens_and_scoring_does_not() -> None:
     held, objective = policy(tiny_moe.model()), rl()
     batch = lesson(held, objective)
     assert held.watch.load_LE.count_nonzero() == 0
-    step(held, batch, objective, budget=60)
-    # Prompt and completion, two experts a token, in each of two layers.
-    assert held.watch.load_LE.sum(1).tolist() == [2.0 * sum(ROWS.lengths)] * 2
+    for _ in range(2):  # each update by itself
+        done, _ = step(held, batch, objective, budget=60)
+        assert done.load_LE is not None
+        # Prompt and completion, two experts a token, in each of two layers.
+        assert done.load_LE.sum(1).tolist() == [2.0 * sum(ROWS.lengths)] * 2
+        assert held.watch.load_LE.count_nonzero() == 0
 
 
-def test_settling_the_load_moves_biases_against_it_and_begins_anew() -> None:
+def test_after_the_step_biases_move_against_its_load() -> None:
     held, objective = policy(tiny_moe.model()), rl()
-    step(held, lesson(held, objective), objective, budget=60)
-    load = held.watch.load_LE.clone()
-    before = torch.stack([r.e_score_correction_bias.clone() for r in held.watch.routers])
-    assert held.settle_load(0.01) == pytest.approx(max_violation(load))
-    after = torch.stack([r.e_score_correction_bias for r in held.watch.routers])
-    expected = 0.01 * (load.mean(-1, keepdim=True) - load).sign()
-    torch.testing.assert_close(after - before, expected, atol=1e-7, rtol=0)
-    assert held.watch.load_LE.count_nonzero() == 0
-    assert policy(llama()).settle_load(0.01) is None
+    before = biases(held)
+    kept, _ = step(held, lesson(held, objective), objective, budget=60)
+    assert kept.load_LE is not None and torch.equal(biases(held), before)
+    batch = lesson(held, objective)
+    done = update(
+        held, ROWS, batch, objective, temperature=1.0, budget=60, max_grad_norm=1.0, bias_speed=0.01
+    )
+    assert done.load_LE is not None
+    expected = 0.01 * (done.load_LE.mean(-1, keepdim=True) - done.load_LE).sign()
+    torch.testing.assert_close(biases(held) - before, expected, atol=1e-7, rtol=0)
+    dense = policy(llama())
+    assert step(dense, lesson(dense, objective), objective, budget=60)[0].load_LE is None
+
+
+def biases(held: Policy) -> Tensor:
+    return torch.stack([router.e_score_correction_bias.clone() for router in held.watch.routers])
+
+
+def test_rows_that_keep_other_processes_company_count_for_nothing() -> None:
+    side = SideLosses(balance=0.1, expert_balance=0.2)
+    for packing in (0, 60):
+        held = policy(tiny_moe.model(), side=side)
+        rows = Sequences(ROWS.prompts, ROWS.completions, packing)
+        nothing = ObjectiveBatch(torch.zeros_like(rows.mask_BT), torch.zeros(rows.mask_BT.shape))
+        inputs = rows.inputs(rows.microbatches(1000)[0], CPU)
+        with torch.no_grad(), held.watching(inputs, nothing.mask_BT):
+            held.module(inputs, temperature=1.0)
+        assert held.watch.load_LE.count_nonzero() == 0
+        assert float(held.watch.balance) == float(held.watch.expert_balance) == 0.0
+
+
+def test_both_balance_losses_are_added_with_their_alphas() -> None:
+    objective = SftObjective()
+    mask_BT = ROWS.mask_BT
+    weights_BT = objective.weights(
+        mask_BT, total_sequences=len(ROWS), total_tokens=float(mask_BT.sum())
+    )
+    batch = ObjectiveBatch(mask_BT, weights_BT)
+    held = policy(tiny_moe.model(), side=SideLosses(balance=0.1, expert_balance=0.2))
+    plain, _ = step(policy(tiny_moe.model()), batch, objective, budget=60)
+    done, _ = step(held, batch, objective, budget=60)
+    means = mean_stats(done.stats)
+    both = 0.1 * means["balance_loss"] + 0.2 * means["expert_balance_loss"]
+    assert done.loss == pytest.approx(plain.loss + both, abs=1e-5)
+    assert means["balance_loss"] != pytest.approx(means["expert_balance_loss"], abs=0.01)
+    with pytest.raises(ValueError, match="no experts"):
+        policy(llama(), side=SideLosses(expert_balance=0.2))
 
 
 def test_weights_come_out_under_their_checkpoint_names() -> None:

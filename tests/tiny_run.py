@@ -107,6 +107,11 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in line.items() if not k.startswith("time/")} for line in lines]
 
 
+def loads(folder: Path) -> list[dict[str, Any]]:
+    """The lines of load.jsonl."""
+    return [json.loads(line) for line in (folder / "load.jsonl").read_text().splitlines()]
+
+
 def rollouts(folder: Path) -> dict[str, Any]:
     """Every rollout's rows, by file name."""
     files = sorted((folder / "rollouts" / "zero").glob("*.parquet"))
@@ -124,8 +129,9 @@ def checkpoint(folder: Path, step: int = STEPS) -> dict[str, bytes]:
 
 def assert_same_end(folder: Path, straight: Path, step: int = STEPS) -> None:
     """The two runs ended alike, bit for bit: weights, optimizer, reference, random numbers,
-    metrics, rollouts."""
+    metrics, load of experts, rollouts."""
     assert metrics(folder) == metrics(straight)
+    assert loads(folder) == loads(straight)
     assert rollouts(folder) == rollouts(straight)
     ours, theirs = checkpoint(folder, step), checkpoint(straight, step)
     assert {"model.safetensors", "trainer/optimizer.safetensors"} < ours.keys() == theirs.keys()

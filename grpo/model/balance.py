@@ -2,39 +2,50 @@
 
 After a step the bias of an expert that had more than its share of tokens goes down by gamma and
 that of one that had less goes up (V3, 2.1.2). The bias chooses experts; it never weighs them.
+The two losses are here as well: V3's beside the bias, and V2's, which the bias made needless.
 """
 
 # L = layers with experts, E = experts, B = sequences, T = tokens
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
-from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3TopkRouter
+from transformers.models.deepseek_v3.modeling_deepseek_v3 import (
+    DeepseekV3DecoderLayer,
+    DeepseekV3TopkRouter,
+)
 
 RouterHook = Callable[[DeepseekV3TopkRouter, object, tuple[Tensor, ...]], None]
 
 
 class RouterWatch:
-    """Counts where the routers of some modules send real tokens, and their sequence balance.
+    """Counts where the routers of some modules send real tokens, and how even each sequence is.
 
-    `load_LE` accumulates over forwards until `reset`. With `with_balance`, `balance` is the
-    differentiable sequence-wise balance loss of the last watched forward, summed over layers;
-    it does not go together with recomputed activations.
+    `load_LE` accumulates over forwards until `reset`; `layers` are the numbers of its layers.
+    With `with_balance`, `balance` is the differentiable sequence-wise balance loss of V3 of the
+    last watched forward, summed over layers; with `with_expert_balance`, `expert_balance` is the
+    expert-level one of V2. Neither goes together with recomputed activations.
     """
 
-    def __init__(self, *modules: nn.Module, with_balance: bool = False) -> None:
-        self.routers = [
-            part for m in modules for part in m.modules() if isinstance(part, DeepseekV3TopkRouter)
-        ]
-        for layer, router in enumerate(self.routers):
-            router.register_forward_hook(self._hook(layer))
+    def __init__(
+        self,
+        *modules: nn.Module,
+        with_balance: bool = False,
+        with_expert_balance: bool = False,
+    ) -> None:
+        found = list(_routers(modules))
+        self.layers = [layer for layer, _ in found]
+        self.routers = [router for _, router in found]
+        for place, router in enumerate(self.routers):
+            router.register_forward_hook(self._hook(place))
         self.mask_BT: Tensor | None = None
         self.lengths: Sequence[int] | None = None
-        self.with_balance = with_balance
+        self.with_balance, self.with_expert_balance = with_balance, with_expert_balance
         self.balance: Tensor | float = 0.0
+        self.expert_balance: Tensor | float = 0.0
         self.reset()
 
     def reset(self) -> None:
@@ -49,38 +60,53 @@ class RouterWatch:
         `lengths` are needed where rows hold several sequences: the tokens of each, one after the
         other as they stand in the rows.
         """
-        self.mask_BT, self.lengths, self.balance = mask_BT, lengths, 0.0
+        self.mask_BT, self.lengths = mask_BT, lengths
+        self.balance = self.expert_balance = 0.0
         try:
             yield
         finally:
             self.mask_BT = None
 
-    def _hook(self, layer: int) -> RouterHook:
+    def _hook(self, place: int) -> RouterHook:
         def hook(router: DeepseekV3TopkRouter, _args: object, output: tuple[Tensor, ...]) -> None:
             if self.mask_BT is None:
                 return
             logits, _, chosen = output
-            experts = router.num_experts
             hit_BTE = torch.zeros_like(logits).scatter_(1, chosen, 1.0)
-            hit_BTE = hit_BTE.view(*self.mask_BT.shape, experts) * self.mask_BT[..., None]
-            self.load_LE[layer] += hit_BTE.detach().sum((0, 1)).to(self.load_LE.device)
+            hit_BTE = hit_BTE.view(*self.mask_BT.shape, -1) * self.mask_BT[..., None]
+            self.load_LE[place] += hit_BTE.detach().sum((0, 1)).to(self.load_LE.device)
             if self.with_balance:
-                score_BTE = logits.sigmoid().view(hit_BTE.shape)
-                mask_BT = self.mask_BT
-                if self.lengths is not None:
-                    # A score of 1 behind the end, since scores are divided by their sum.
-                    score_BTE = _apart(score_BTE, mask_BT, self.lengths, 1.0)
-                    hit_BTE = _apart(hit_BTE, mask_BT, self.lengths, 0.0)
-                    mask_BT = _apart(mask_BT, mask_BT, self.lengths, 0.0)
-                self.balance = self.balance + sequence_balance(
-                    score_BTE, hit_BTE, mask_BT, router.top_k
-                )
+                even = self._evenness(logits.sigmoid(), hit_BTE, router.top_k, self.mask_BT)
+                self.balance = self.balance + even
+            if self.with_expert_balance:
+                even = self._evenness(logits.softmax(-1), hit_BTE, router.top_k, self.mask_BT)
+                self.expert_balance = self.expert_balance + even
 
         return hook
 
+    def _evenness(self, score_NE: Tensor, hit_BTE: Tensor, top_k: int, mask_BT: Tensor) -> Tensor:
+        score_BTE = score_NE.view(hit_BTE.shape)
+        if self.lengths is not None:
+            # A score of 1 behind the end, since scores are divided by their sum.
+            score_BTE = _apart(score_BTE, mask_BT, self.lengths, 1.0)
+            hit_BTE = _apart(hit_BTE, mask_BT, self.lengths, 0.0)
+            mask_BT = _apart(mask_BT, mask_BT, self.lengths, 0.0)
+        return sequence_balance(score_BTE, hit_BTE, mask_BT, top_k)
+
+
+def _routers(modules: Iterable[nn.Module]) -> Iterator[tuple[int, DeepseekV3TopkRouter]]:
+    """(layer, router): a layer's number in checkpoints, where MTP's come after the last."""
+    for module in modules:
+        layers = [one for one in module.modules() if isinstance(one, DeepseekV3DecoderLayer)]
+        numbers = {getattr(one.mlp, "gate", None): one.self_attn.layer_idx for one in layers}
+        for part in module.modules():
+            if isinstance(part, DeepseekV3TopkRouter):
+                yield numbers.get(part, 0), part
+
 
 def sequence_balance(score_BTE: Tensor, hit_BTE: Tensor, mask_BT: Tensor, top_k: int) -> Tensor:
-    """Mean over sequences of sum_i f_i P_i (V3 eq. 17-20), one layer.
+    """Mean over sequences of sum_i f_i P_i, one layer: V3 eq. 17-20 where scores are sigmoids,
+    V2 eq. 23-25 where they are a softmax.
 
     f_i = E/(K T) x tokens of the sequence that chose i; P_i = mean over its tokens of the
     normalised score. 1 when perfectly even.
@@ -110,3 +136,13 @@ def max_violation(load_LE: Tensor) -> float:
     """MaxVio: the largest (max load - mean load) / mean load of any layer; 0 is balance."""
     mean_L = load_LE.mean(-1).clamp(min=1e-9)
     return float(((load_LE.max(-1).values - mean_L) / mean_L).max())
+
+
+def dead_share(load_LE: Tensor) -> float:
+    """The share of experts, over all layers, that no token went to."""
+    return float((load_LE == 0).double().mean())
+
+
+def died_share(load_LE: Tensor, before_LE: Tensor) -> float:
+    """The share of experts that had tokens before and have none now."""
+    return float(((load_LE == 0) & (before_LE > 0)).double().mean())

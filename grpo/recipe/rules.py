@@ -12,6 +12,7 @@ from grpo.recipe.domains import table_faults
 from grpo.recipe.drawing import drawing_faults
 from grpo.recipe.linked import lent_links, wrong_links
 from grpo.recipe.process import process_faults
+from grpo.recipe.recomputed import recomputed_faults
 from grpo.recipe.replay import replay_faults
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Architecture, Data, Llama
@@ -148,8 +149,6 @@ def _tunable(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
     if stage.evaluate_every and stage.data.held_out == 0:
         sentence = "no conversation is held out to look at; set the stage's data.held_out above 0"
         yield "evaluate_every", sentence
-    if stage.balance and recipe.model and recipe.model.gradient_checkpointing:
-        yield "balance", "does not go with model.gradient_checkpointing; set one of the two to 0"
     if (share := _problems_kept(stage)) < recipe.data.held_out and _is_tiny(recipe.data.path):
         yield (
             "data.config",
@@ -288,6 +287,7 @@ RULES: tuple[Check, ...] = (
     drawing_faults,
     _something_held_out,
     _tunable,
+    recomputed_faults,
     _comparable,
     _best_is_known,
     _buildable,

@@ -25,6 +25,14 @@ from grpo.recipe.sections import (
     Sampling,
     Selection,
 )
+from grpo.recipe.side import (
+    Balance,
+    BiasSpeed,
+    ExpertBalance,
+    MtpDetach,
+    MtpWeight,
+    RouterBias,
+)
 
 
 class Stage(Section):
@@ -73,9 +81,11 @@ class Pretrain(Stage):
     steps: int = knob(..., "optimizer steps", ge=1)
     tokens_per_step: int = knob(8192, "tokens a step, padding included", ge=256)
     optimizer: Optimizer = Optimizer(lr=2e-3, schedule="cosine", weight_decay=0.1)
-    bias_speed: float = knob(0.001, "gamma: how far a router bias moves a step (V3: 0.001)", ge=0)
+    router_bias: RouterBias = "update"
+    bias_speed: BiasSpeed = 0.001
     bias_still: float = knob(0.1, "share of the last steps with gamma 0, as V3 ends", ge=0, le=1)
-    balance: float = knob(1e-4, "alpha of the sequence-wise balance loss (V3: 1e-4)", ge=0)
+    balance: Balance = 1e-4
+    expert_balance: ExpertBalance = 0.0
     mtp_weight: float = knob(0.3, "lambda of the multi-token-prediction loss (V3: 0.3)", ge=0)
     checkpoint: Checkpoints = Checkpoints(every=500, keep_last=1)
 
@@ -100,16 +110,11 @@ class Sft(Stage):
     )
     optimizer: Optimizer = Optimizer(lr=5e-5, schedule="cosine")
     teacher: Teacher | None = knob(None, "a model to distil from; none: the completions alone")
-    mtp_weight: float = knob(
-        0.0,
-        "lambda of the multi-token-prediction loss; 0: its layers are carried as they are",
-        ge=0,
-    )
-    balance: float = knob(0.0, "alpha of the sequence-wise balance loss (V3: 1e-4)", ge=0)
-    router_bias: Literal["freeze", "update"] = knob(
-        "freeze", "aux-free router bias while tuning: kept, or moved by `bias_speed`"
-    )
-    bias_speed: float = knob(0.001, "gamma, when router_bias is `update`", ge=0)
+    mtp_weight: MtpWeight = 0.0
+    router_bias: RouterBias = "freeze"
+    bias_speed: BiasSpeed = 0.001
+    balance: Balance = 0.0
+    expert_balance: ExpertBalance = 0.0
     evaluate_every: int = knob(0, "steps between looks at the held-out loss; 0: never", ge=0)
     checkpoint: Checkpoints = Checkpoints(every=50)
 
@@ -145,18 +150,12 @@ class Rl(Stage):
     objective: Objective = Objective()
     optimizer: Optimizer = Optimizer(lr=3e-6)
     reference: Reference = Reference()
-    mtp_weight: float = knob(
-        0.0,
-        "lambda of the multi-token-prediction loss; 0: its layers are carried as they are",
-        ge=0,
-    )
-    mtp_detach: bool = knob(
-        True, "keep that loss's gradient in those layers, out of the policy; false: train jointly"
-    )
-    router_bias: Literal["freeze", "update"] = knob(
-        "freeze", "aux-free router bias during RL: kept, or moved by `bias_speed`"
-    )
-    bias_speed: float = knob(0.001, "gamma, when router_bias is `update`", ge=0)
+    mtp_weight: MtpWeight = 0.0
+    mtp_detach: MtpDetach = True
+    router_bias: RouterBias = "freeze"
+    bias_speed: BiasSpeed = 0.001
+    balance: Balance = 0.0
+    expert_balance: ExpertBalance = 0.0
     router_replay: bool = knob(
         False, "R3: the trainer's tokens take the experts that the sampler chose for them"
     )
@@ -253,14 +252,12 @@ class Distill(Stage):
     temperature: float = knob(1.0, "softens both distributions", gt=0)
     sampling: Sampling = Sampling(max_tokens=1024)
     optimizer: Optimizer = Optimizer(lr=1e-5)
-    mtp_weight: float = knob(
-        0.0,
-        "lambda of the multi-token-prediction loss; 0: its layers are carried as they are",
-        ge=0,
-    )
-    mtp_detach: bool = knob(
-        True, "keep that loss's gradient in those layers, out of the policy; false: train jointly"
-    )
+    mtp_weight: MtpWeight = 0.0
+    mtp_detach: MtpDetach = True
+    router_bias: RouterBias = "freeze"
+    bias_speed: BiasSpeed = 0.001
+    balance: Balance = 0.0
+    expert_balance: ExpertBalance = 0.0
     evaluate_every: int = knob(0, "steps between looks at held-out problems; 0: never", ge=0)
     evaluate_problems: int = knob(128, "held-out problems in such a look", ge=1)
     checkpoint: Checkpoints = Checkpoints()

@@ -144,12 +144,22 @@ OTHERS = (
         "Updates", "optimizer steps a rollout", (("num_updates", "updates"),), "zero", line="exact"
     ),
     Chart("Learning rate", "a step", (("learning_rate", "rate"),), "zero", line="exact"),
-    Chart("Balance loss", "sequence-wise", (("balance_loss", "balance loss"),)),
+    Chart(
+        "Balance loss",
+        "summed over layers, each 1 where routing is even",
+        (("balance_loss", "sequence-wise"), ("expert_balance_loss", "V2's expert-level")),
+    ),
     Chart(
         "Busiest expert",
         "its load above the mean load, as a multiple of the mean",
         (("max_vio", "MaxVio"), ("moe/max_vio", "MaxVio")),
         "zero",
+    ),
+    Chart(
+        "Dead experts",
+        "share of experts that no token of the step went to, and of those that had some at first",
+        (("moe/dead", "dead"), ("moe/died", "died in this stage")),
+        "share",
     ),
     Chart(
         "Draft",
@@ -187,4 +197,11 @@ OTHERS = (
         line="exact",
     ),
     Chart("Compute a step", "floating-point operations", (("compute/flops", "FLOPs"),), "zero"),
+)
+
+LOAD = Chart(
+    "Load of experts",
+    "layers down, experts across; no colour is the layer's mean, full blue no token at all, full "
+    "orange three times the mean",
+    (),
 )

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from grpo.report.chart_table import EVALUATED, Chart
+from grpo.report.chart_table import EVALUATED, LOAD, Chart
 from grpo.report.charts import Anchors, Series, charts_of
+from grpo.report.heat import draw_heat, heat_of
 from grpo.report.plot import colour, draw
 from grpo.report.run_directory import RunDirectory
 from grpo.report.scores import Score, read_score
@@ -46,7 +47,7 @@ def stage_figures(run: RunDirectory) -> Iterator[StageFigures]:
             figure_of(f"s{number}c{index}", chart, series)
             for index, (chart, series) in enumerate(charts)
         )
-        yield StageFigures(stage, len(steps), tuple(drawn))
+        yield StageFigures(stage, len(steps), (*drawn, *_load_figure(run, stage)))
 
 
 def anchors_of(run: RunDirectory, stage: str, first: int, last: int) -> Anchors:
@@ -62,6 +63,18 @@ def _scores_at(run: RunDirectory, places: dict[str, int], name: str) -> Iterator
         score = read_score(evaluation.get("scores"), name)
         if score is not None and policy_name(evaluation) in places:
             yield places[policy_name(evaluation)], score
+
+
+def _load_figure(run: RunDirectory, stage: str) -> Iterator[Figure]:
+    """The heat map of the stage's experts, where it has any."""
+    heat = heat_of(run.load.get(stage, ()))
+    if heat is not None:
+        last_LE = heat.ratio_WLE[-1]
+        legend = (
+            ("var(--c2)", "above the mean, most", f"{last_LE.max():.2f}x"),
+            ("var(--c1)", "below it, least", f"{last_LE.min():.2f}x"),
+        )
+        yield Figure(LOAD, legend, Markup(draw_heat(heat)))
 
 
 def figure_of(name: str, chart: Chart, series: Sequence[Series]) -> Figure:

@@ -34,11 +34,11 @@ class RolloutFile:
 class RunDirectory:
     """A run as far as it has come.
 
-    `metrics` maps a stage to its lines in order of step, one a step; `evaluations` stand in the
-    order their stages ran.
+    `metrics` maps a stage to its lines in order of step, one a step, and `load` to those of its
+    experts; `evaluations` stand in the order their stages ran.
 
     >>> RunDirectory(Path("runs/r1_zero"), "r1_zero", {"seed": 0}, "seed: 0", {"stages": {}},
-    ...              {"zero": [{"stage": "zero", "step": 1, "reward": 0.4}]}, [], [], [])
+    ...              {"zero": [{"stage": "zero", "step": 1, "reward": 0.4}]}, [], [], [], {})
     """
 
     path: Path
@@ -50,6 +50,7 @@ class RunDirectory:
     evaluations: list[Line]
     rollouts: list[RolloutFile]
     unreadable: list[str]
+    load: Mapping[str, list[Line]]
 
     @property
     def stages(self) -> Mapping[str, Mapping[str, Any]]:
@@ -93,7 +94,8 @@ def read_run(path: Path) -> RunDirectory:
         recipe=recipe,
         recipe_text=text,
         manifest=manifest,
-        metrics=_metrics(path / "metrics.jsonl", unreadable),
+        metrics=_logged(path / "metrics.jsonl", unreadable),
+        load=_logged(path / "load.jsonl", unreadable),
         evaluations=_evaluations(path / "evaluations", order, unreadable),
         rollouts=_rollouts(path / "rollouts", order),
         unreadable=unreadable,
@@ -145,12 +147,12 @@ def _parsed(text: str) -> Line | None:
     return value if isinstance(value, dict) else None
 
 
-def _metrics(path: Path, unreadable: list[str]) -> dict[str, list[Line]]:
+def _logged(path: Path, unreadable: list[str]) -> dict[str, list[Line]]:
     """Stage to lines; of a step logged twice, by a resumed run, the later line holds."""
     lines = [_parsed(text) for text in _text(path).splitlines() if text.strip()]
     broken = sum(line is None for line in lines)
     if broken:
-        unreadable.append(f"{broken} of {len(lines)} lines of metrics.jsonl")
+        unreadable.append(f"{broken} of {len(lines)} lines of {path.name}")
     stages: dict[str, dict[int, Line]] = {}
     for line in lines:
         if line is not None and isinstance(line.get("step"), int):

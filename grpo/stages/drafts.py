@@ -9,13 +9,12 @@ from transformers import PreTrainedModel
 
 from grpo.errors import UserError
 from grpo.model.depth import draft_depth
-from grpo.model.load import base_folder, load_draft
+from grpo.model.load import load_draft
 from grpo.model.mtp import Mtp
-from grpo.recipe.references import BASE
 from grpo.recipe.schema import Recipe
-from grpo.recipe.stages import Distill, Rl, Sft
+from grpo.recipe.stages import Distill, Pretrain, Rl, Sft
 from grpo.stages.base import SAMPLING
-from grpo.stages.named import outside
+from grpo.stages.origin import origin
 
 
 def check_drafts(recipe: Recipe) -> None:
@@ -55,14 +54,7 @@ def _check_weight(stage: Sft | Rl | Distill, depth: int, model: str) -> None:
 
 def _depth(recipe: Recipe, name: str) -> tuple[int, str]:
     """How many MTP layers a stage, the base or a checkpoint outside has, and what that is."""
-    if name == BASE and recipe.model is not None:
-        folder = base_folder(recipe.model)
-        return draft_depth(folder), str(folder)
-    for stage in recipe.stages:
-        if stage.name == name and stage.kind == "pretrain":
-            depth = stage.architecture.mtp_layers if stage.llama is None else 0
-            return depth, f"stage {name}"
-        if stage.name == name:
-            return _depth(recipe, stage.parent)
-    folder = outside(name)
-    return draft_depth(folder), str(folder)
+    first = origin(recipe, name)
+    if isinstance(first, Pretrain):
+        return (0 if first.llama else first.architecture.mtp_layers), f"stage {first.name}"
+    return draft_depth(first), str(first)

@@ -11,12 +11,13 @@ from grpo.recipe.stages import Rl
 from grpo.rollout.statistics import token_count, token_counts
 from grpo.stages.drafts import open_draft
 from grpo.stages.lesson import Lesson, objective_of
+from grpo.stages.load import LoadLog
 from grpo.stages.replay import check_replay
 from grpo.stages.trained import Trained
 from grpo.stages.workbench import Workbench
 from grpo.train.distributed import global_means
 from grpo.train.flops import over_all
-from grpo.train.optim import learning_rate, set_learning_rate
+from grpo.train.optim import bias_speed, learning_rate, set_learning_rate
 from grpo.train.policy import Policy, Reference
 from grpo.train.side import SideLosses
 from grpo.train.update import NotFinite, Update, update
@@ -37,15 +38,11 @@ class Learner(Trained):
         self.tokenizer = load_tokenizer(bench.model, self.checkpoint)
         model = load_model(bench.model, self.checkpoint)
         mtp = open_draft(stage, model, self.checkpoint)
-        side = SideLosses(stage.mtp_weight, detach=stage.mtp_detach)
+        side = SideLosses(stage.mtp_weight, stage.balance, stage.mtp_detach, stage.expert_balance)
         self.policy = Policy(
-            model,
-            bench.accelerator,
-            stage.optimizer,
-            mtp,
-            side,
-            router_replay=stage.router_replay,
+            model, bench.accelerator, stage.optimizer, mtp, side, stage.router_replay
         )
+        self._load = LoadLog(stage.name, bench, self.policy.watch.layers)
         replaced = self.saved and self.saved.reference
         self.reference = self._open_reference(replaced or parent)
         self.go_on(self.policy.optimizer)
@@ -63,9 +60,7 @@ class Learner(Trained):
     def _learn(self, rollout: Rollout, lesson: Lesson) -> dict[str, float]:
         minibatches = lesson.minibatches * self._stage.epochs
         done = [self._update(rollout, lesson, n, rows) for n, rows in enumerate(minibatches)]
-        gamma = self._stage.bias_speed if self._stage.router_bias == "update" else 0.0
-        violation = self.policy.settle_load(gamma)
-        metrics = {} if violation is None else {"moe/max_vio": violation}
+        metrics = self._load.write(rollout.step, [one.load_LE for one in done])
         metrics["num_updates"] = float(len(done))
         return metrics | lesson.metrics | self._summary(done)
 
@@ -110,8 +105,8 @@ class Learner(Trained):
     ) -> Update:
         stage = self._stage
         a_step = stage.minibatches * stage.epochs
-        rate = learning_rate(stage.optimizer, rollout.step * a_step + number, stage.steps * a_step)
-        set_learning_rate(self.policy.optimizer, rate)
+        at, total = rollout.step * a_step + number, stage.steps * a_step
+        set_learning_rate(self.policy.optimizer, learning_rate(stage.optimizer, at, total))
         try:
             return update(
                 self.policy,
@@ -121,6 +116,7 @@ class Learner(Trained):
                 temperature=stage.sampling.temperature,
                 budget=stage.tokens_per_microbatch,
                 max_grad_norm=stage.optimizer.max_grad_norm,
+                bias_speed=bias_speed(stage.router_bias, stage.bias_speed, at, total),
             )
         except NotFinite as error:
             raise UserError(

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from grpo.checkpoint.signals import StopRequest
 from grpo.errors import Stopped, UserError
 from grpo.metrics import FLOPS
-from grpo.model.balance import RouterWatch, max_violation, move_biases
+from grpo.model.balance import RouterWatch, move_biases
 from grpo.model.deepseek import build_config, build_model
 from grpo.model.llama import build_llama
 from grpo.model.load import load_draft, load_model, load_tokenizer
@@ -23,6 +23,7 @@ from grpo.model.names import checkpoint_tensors
 from grpo.model.tokenizer import train_tokenizer
 from grpo.recipe.stages import Pretrain
 from grpo.stages.corpus import TOKENIZER_DOCUMENTS, batches, document_texts, encode
+from grpo.stages.load import LoadLog
 from grpo.stages.logbook import Logbook
 from grpo.stages.named import outside
 from grpo.stages.trained import Trained
@@ -30,7 +31,7 @@ from grpo.stages.workbench import Workbench
 from grpo.timing import Stopwatch
 from grpo.train.batches import padded
 from grpo.train.flops import WITH_BACKWARD, ForwardCost
-from grpo.train.optim import build_optimizer, learning_rate, set_learning_rate
+from grpo.train.optim import bias_speed, build_optimizer, learning_rate, set_learning_rate
 from grpo_data.world.corpus import Document, documents
 
 
@@ -77,7 +78,10 @@ class Pretraining(Trained):
         for parameter in self._parameters:
             parameter.requires_grad_(True)
         self._optimizer = build_optimizer(self._parameters, stage.optimizer)
-        self._watch = RouterWatch(*modules, with_balance=True)
+        self._watch = RouterWatch(
+            *modules, with_balance=True, with_expert_balance=stage.expert_balance > 0
+        )
+        self._load = LoadLog(stage.name, bench, self._watch.layers)
         self._cost = ForwardCost.of(self.model)
         if self.mtp is not None:
             self._cost += ForwardCost.of_draft(self.mtp, self.model)
@@ -97,6 +101,7 @@ class Pretraining(Trained):
             further = self._further(hidden_BTD, ids_BT)
         metrics = {"loss": self._cross_entropy(hidden_BTD, ids_BT, real_BT, ahead=1)}
         total = metrics["loss"] + stage.balance * self._watch.balance
+        total = total + stage.expert_balance * self._watch.expert_balance
         if further:
             metrics |= self._mtp_losses(further, ids_BT, real_BT)
             total = total + stage.mtp_weight * metrics["mtp_loss"]
@@ -155,14 +160,19 @@ class Pretraining(Trained):
 
     def _settle_load(self) -> dict[str, float]:
         """Move the router biases; how even the load was. Nothing for a dense model."""
-        if not self._watch.routers:
+        watch, stage, done = self._watch, self._stage, self.step - 1
+        if not watch.routers:
             return {}
-        still = self.step > (1.0 - self._stage.bias_still) * self._stage.steps
-        move_biases(self._watch, 0.0 if still else self._stage.bias_speed)
-        violation = max_violation(self._watch.load_LE)
-        self._watch.reset()
-        balance = float(torch.as_tensor(self._watch.balance).detach())
-        return {"balance_loss": balance, "max_vio": violation}
+        move_biases(
+            watch,
+            bias_speed(stage.router_bias, stage.bias_speed, done, stage.steps, stage.bias_still),
+        )
+        metrics = self._load.write(done, [watch.load_LE])
+        watch.reset()
+        losses = {"balance_loss": watch.balance, "expert_balance_loss": watch.expert_balance}
+        return metrics | {
+            name: float(loss.detach()) for name, loss in losses.items() if isinstance(loss, Tensor)
+        }
 
     def _new_tokenizer(self, corpus: list[Document]) -> PreTrainedTokenizerBase:
         if self._stage.tokenizer is not None:

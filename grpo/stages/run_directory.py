@@ -26,6 +26,16 @@ class RunDirectory:
         """The lines of all stages."""
         return MetricsFile(self.root / "metrics.jsonl")
 
+    @property
+    def load(self) -> MetricsFile:
+        """What the experts of all stages had to do."""
+        return MetricsFile(self.root / "load.jsonl")
+
+    def rewind(self, stage: str, step: int = 0) -> None:
+        """Forget what was logged of `stage` from `step` on."""
+        for log in (self.metrics, self.load):
+            log.rewind(stage, step)
+
     def rollouts(self, stage: str) -> Path:
         """The folder of a stage's rollouts."""
         return self.root / "rollouts" / stage
@@ -99,7 +109,7 @@ class RunDirectory:
         for piece in pieces:
             (aside / piece.parent.name).mkdir(parents=True, exist_ok=True)
             piece.rename(aside / piece.parent.name / piece.name)
-        self.metrics.rewind(stage)
+        self.rewind(stage)
         return aside
 
     def forget_rollouts(self, stage: str) -> None:

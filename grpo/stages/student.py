@@ -14,11 +14,12 @@ from grpo.objective import ObjectiveBatch, SftObjective, Stats, merge_stats
 from grpo.recipe.stages import Distill
 from grpo.rollout.statistics import token_count, token_counts
 from grpo.stages.drafts import open_draft
+from grpo.stages.load import LoadLog
 from grpo.stages.trained import Trained
 from grpo.stages.workbench import Workbench
 from grpo.train.distributed import Share, global_means
 from grpo.train.flops import over_all
-from grpo.train.optim import learning_rate, set_learning_rate
+from grpo.train.optim import bias_speed, learning_rate, set_learning_rate
 from grpo.train.policy import Policy
 from grpo.train.sequences import Sequences
 from grpo.train.side import SideLosses
@@ -45,8 +46,9 @@ class Student(Trained):
         self.tokenizer = load_tokenizer(bench.model, self.checkpoint)
         model = load_model(bench.model, self.checkpoint)
         mtp = open_draft(stage, model, self.checkpoint)
-        side = SideLosses(stage.mtp_weight, detach=stage.mtp_detach)
+        side = SideLosses(stage.mtp_weight, stage.balance, stage.mtp_detach, stage.expert_balance)
         self.policy = Policy(model, bench.accelerator, stage.optimizer, mtp, side)
+        self._load = LoadLog(stage.name, bench, self.policy.watch.layers)
         self._teacher = Teacher(
             load_model(bench.model, folder),
             bench.accelerator,
@@ -60,8 +62,7 @@ class Student(Trained):
         self.step = rollout.step + 1
         self.tokens += token_count(rollout)
         done = [self._update(rollout, n, rows) for n, rows in enumerate(self._dealt(rollout))]
-        violation = self.policy.settle_load(0.0)
-        metrics = {} if violation is None else {"moe/max_vio": violation}
+        metrics = self._load.write(rollout.step, [one.load_LE for one in done])
         return metrics | {
             "num_tokens": float(self.tokens),
             "num_updates": float(len(done)),
@@ -83,9 +84,8 @@ class Student(Trained):
 
     def _update(self, rollout: Rollout, number: int, rows: list[int]) -> Update:
         stage, drawn = self._stage, _sequences(rollout)
-        total = rollout.step * stage.minibatches + number
-        rate = learning_rate(stage.optimizer, total, stage.steps * stage.minibatches)
-        set_learning_rate(self.policy.optimizer, rate)
+        at, total = rollout.step * stage.minibatches + number, stage.steps * stage.minibatches
+        set_learning_rate(self.policy.optimizer, learning_rate(stage.optimizer, at, total))
         share = Share.of(rows, self.bench.accelerator)
         sequences = drawn.rows(share.rows)
         mask_BT = sequences.mask_BT & share.counts
@@ -103,6 +103,7 @@ class Student(Trained):
                 temperature=stage.sampling.temperature,
                 budget=stage.tokens_per_microbatch,
                 max_grad_norm=stage.optimizer.max_grad_norm,
+                bias_speed=bias_speed(stage.router_bias, stage.bias_speed, at, total),
                 teacher=self._teacher,
             )
         except NotFinite as error:
@@ -115,14 +116,12 @@ class Student(Trained):
     def _summary(self, done: list[Update]) -> dict[str, float]:
         stats: Stats = merge_stats(one.stats for one in done)
         means = global_means(self.bench.accelerator, stats)
-        further = {name: mean for name, mean in means.items() if name.startswith("mtp_loss")}
+        means.pop("nll")  # of what was drawn, from which nothing is learnt
         return {
             "loss": sum(one.loss for one in done) / len(done),
             "grad_norm": sum(one.grad_norm for one in done) / len(done),
             "learning_rate": self.policy.optimizer.param_groups[0]["lr"],
-            "kl": means["kl"],
-            "entropy": means["entropy"],
-            **further,
+            **means,
         }
 
     def _flops(self, rollout: Rollout) -> float:

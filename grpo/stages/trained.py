@@ -39,13 +39,13 @@ class Trained:
     def go_on(self, optimizer: Optimizer) -> None:
         """Take up what the save holds besides weights, and forget what was logged after it."""
         if self.saved is None:
-            self.bench.run.metrics.rewind(self._name)
+            self.bench.run.rewind(self._name)
             return
         trainer = load_trainer(self.saved.trainer)
         self.step, self.tokens = trainer.state["step"], trainer.state["tokens"]
         optimizer.load_state_dict(trainer.optimizer)
         set_rng_state(trainer.rng)
-        self.bench.run.metrics.rewind(self._name, self.step)
+        self.bench.run.rewind(self._name, self.step)
 
     def store(
         self,

@@ -11,11 +11,12 @@ from grpo.model.vocabulary import check_vocabulary
 from grpo.objective import ObjectiveBatch, SftObjective, Stat
 from grpo.recipe.stages import Sft
 from grpo.stages.drafts import open_draft
+from grpo.stages.load import LoadLog
 from grpo.stages.trained import Trained
 from grpo.stages.workbench import Workbench
 from grpo.train.distributed import Share, global_means
 from grpo.train.flops import over_all
-from grpo.train.optim import learning_rate, set_learning_rate
+from grpo.train.optim import bias_speed, learning_rate, set_learning_rate
 from grpo.train.policy import Policy, score
 from grpo.train.sequences import Sequences
 from grpo.train.side import SideLosses
@@ -42,8 +43,9 @@ class Tuning(Trained):
         self.tokenizer = load_tokenizer(bench.model, self.checkpoint)
         model = load_model(bench.model, self.checkpoint)
         mtp = open_draft(stage, model, self.checkpoint)
-        side = SideLosses(stage.mtp_weight, stage.balance)
+        side = SideLosses(stage.mtp_weight, stage.balance, expert_balance=stage.expert_balance)
         self.policy = Policy(model, bench.accelerator, stage.optimizer, mtp, side)
+        self._load = LoadLog(stage.name, bench, self.policy.watch.layers)
         self._teacher = self._open_teacher()
         self._objective = SftObjective(1.0 - stage.teacher.weight if stage.teacher else 1.0)
         self.go_on(self.policy.optimizer)
@@ -81,7 +83,7 @@ class Tuning(Trained):
         self.step += 1
         self.tokens += sum(len(prompt) + len(completion) for prompt, completion in batch)
         means = global_means(self.bench.accelerator, done.stats)
-        metrics = {
+        return {
             **self._losses(means),
             **means,
             "grad_norm": done.grad_norm,
@@ -89,10 +91,8 @@ class Tuning(Trained):
             "num_tokens": float(self.tokens),
             "epoch": self.step * stage.batch / self._rows,
             FLOPS: self._flops(),
+            **self._load.write(self.step - 1, [done.load_LE]),
         }
-        gamma = stage.bias_speed if stage.router_bias == "update" else 0.0
-        violation = self.policy.settle_load(gamma)
-        return metrics if violation is None else metrics | {"moe/max_vio": violation}
 
     def look(self, held_out: Sequence[Transcript]) -> dict[str, float]:
         """The mean loss of a token held out, in nats; nothing where no look is due."""
@@ -155,6 +155,7 @@ class Tuning(Trained):
         return Sequences(prompts, completions, self._stage.packing), share.counts
 
     def _update(self, batch: Sequence[Transcript]) -> Update:
+        stage = self._stage
         sequences, counts = self._mine(batch)
         mask_BT = sequences.mask_BT & counts
         weights_BT = self._objective.weights(
@@ -169,13 +170,14 @@ class Tuning(Trained):
                 ObjectiveBatch(mask_BT, weights_BT),
                 self._objective,
                 temperature=1.0,
-                budget=self._stage.tokens_per_microbatch,
-                max_grad_norm=self._stage.optimizer.max_grad_norm,
+                budget=stage.tokens_per_microbatch,
+                max_grad_norm=stage.optimizer.max_grad_norm,
+                bias_speed=bias_speed(stage.router_bias, stage.bias_speed, self.step, self._steps),
                 hits=True,
                 teacher=self._teacher,
             )
         except NotFinite as error:
             raise UserError(
-                f"stage {self._stage.name!r}, step {self.step}: {error}; that step was not taken, "
+                f"stage {stage.name!r}, step {self.step}: {error}; that step was not taken, "
                 f"the last good checkpoint is {self.checkpoint}; a lower optimizer.lr may help"
             ) from error

@@ -5,13 +5,13 @@ A stage hands on the tokenizer it got, so what it will be is known before the st
 
 from pathlib import Path
 
-from grpo.model.load import base_folder
 from grpo.model.vocabulary import check_vocabulary
-from grpo.recipe.references import BASE, bare
+from grpo.recipe.references import bare
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Model
 from grpo.recipe.stages import Distill, Pretrain, Sft
 from grpo.stages.named import outside
+from grpo.stages.origin import origin
 
 
 def check_vocabularies(recipe: Recipe, model: Model) -> None:
@@ -30,11 +30,7 @@ def check_vocabularies(recipe: Recipe, model: Model) -> None:
 
 def _tokenizer_of(recipe: Recipe, name: str) -> Path | None:
     """The folder that the tokenizer of a stage, the base or a checkpoint outside comes from."""
-    if name == BASE and recipe.model is not None:
-        return base_folder(recipe.model)
-    for stage in recipe.stages:
-        if stage.name == name and isinstance(stage, Pretrain):
-            return None if stage.tokenizer is None else outside(stage.tokenizer)
-        if stage.name == name:
-            return _tokenizer_of(recipe, stage.parent)
-    return outside(name)
+    first = origin(recipe, name)
+    if isinstance(first, Pretrain):
+        return None if first.tokenizer is None else outside(first.tokenizer)
+    return first

@@ -34,6 +34,7 @@ from grpo.stages import domains
 from grpo.stages.base import engine_config
 from grpo.stages.drafts import check_drafts
 from grpo.stages.engine import Engine
+from grpo.stages.experts import check_experts
 from grpo.stages.gate import past_the_gate
 from grpo.stages.pairs import read_pairs
 from grpo.stages.posed import posed
@@ -123,6 +124,7 @@ class Workbench:
         run here, before any model is loaded. What a stage of the run is still to make is left."""
         check_vocabularies(self.recipe, self.model)
         check_drafts(self.recipe)
+        check_experts(self.recipe, self.model)
         for stage in self.recipe.stages:
             if isinstance(stage, Sft) and not _is_to_come(stage.data.path):
                 self.conversations(stage)

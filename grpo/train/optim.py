@@ -1,4 +1,4 @@
-"""AdamW and the learning rate of each step, as the recipe says them."""
+"""AdamW, and each step's learning rate and speed of router biases, as the recipe says them."""
 
 import math
 from collections.abc import Iterable
@@ -34,3 +34,15 @@ def set_learning_rate(optimizer: AdamW, rate: float) -> None:
     """Use `rate` from the next step on."""
     for group in optimizer.param_groups:
         group["lr"] = rate
+
+
+def bias_speed(how: str, gamma: float, step: int, total: int, still: float = 0.0) -> float:
+    """How far optimizer step `step` of `total`, counted from 0, moves a router bias.
+
+    `update`: gamma. `decay`: from gamma at the first step down to 0 in a line. Either is 0 in the
+    last share `still` of the steps, and `freeze` always.
+    """
+    moving = (1.0 - still) * total
+    if how == "freeze" or step + 1 > moving:
+        return 0.0
+    return gamma if how == "update" else gamma * (1.0 - step / moving)

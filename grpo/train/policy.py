@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from grpo.model.balance import RouterWatch, max_violation, move_biases
+from grpo.model.balance import RouterWatch, move_biases
 from grpo.model.mtp import Mtp, mtp_tensors
 from grpo.model.names import checkpoint_tensors
 from grpo.recipe.sections import Optimizer
@@ -44,7 +44,7 @@ class Policy:
         side: SideLosses = NONE,
         router_replay: bool = False,
     ) -> None:
-        """Raises ValueError where an MTP loss is asked for and there are no MTP layers."""
+        """Raises ValueError where a loss is asked for that the model has no part for."""
         self.accelerator = accelerator
         self.mtp, self.side = mtp, side
         if side.mtp and mtp is None:
@@ -55,7 +55,13 @@ class Policy:
         model.train(model.is_gradient_checkpointing)
         scored = ScoredLM(model, trained, detached=side.detach)
         scored.replay.follows = router_replay
-        self.watch = RouterWatch(scored, with_balance=side.balance > 0)
+        self.watch = RouterWatch(
+            scored,
+            with_balance=side.balance > 0,
+            with_expert_balance=side.expert_balance > 0,
+        )
+        if (side.balance or side.expert_balance) and not self.watch.routers:
+            raise ValueError("a balance loss is asked for, and the model has no experts")
         self.module, self.optimizer = accelerator.prepare(
             scored, build_optimizer(scored.parameters(), optimizer)
         )
@@ -101,24 +107,28 @@ class Policy:
         own = self._state("mtp.") if self.side.mtp else None
         return checkpoint_tensors(self.model, mtp_tensors(self.mtp, self.model, own))
 
-    def watching(self, inputs: Inputs) -> AbstractContextManager[None]:
-        """Counts, inside, which experts real tokens go to; nothing for a dense model."""
+    def watching(self, inputs: Inputs, mask_BT: Tensor) -> AbstractContextManager[None]:
+        """Counts, inside, which experts real tokens go to; nothing for a dense model.
+
+        Inputs without a token in `mask_BT` are another process's: they count there.
+        """
         if not self.watch.routers:
             return nullcontext()
-        is_packed = inputs.positions_RS is not None
-        return self.watch.watching(inputs.real_RS, inputs.lengths if is_packed else None)
+        counts = bool(mask_BT.any())
+        is_packed = counts and inputs.positions_RS is not None
+        return self.watch.watching(inputs.real_RS & counts, inputs.lengths if is_packed else None)
 
-    def settle_load(self, gamma: float) -> float | None:
+    def settle_load(self, gamma: float) -> Tensor | None:
         """Move the router biases by `gamma` against the load counted since the last call, over
-        all processes, and return its MaxVio; None for a dense model."""
+        all processes, and return that load, [L, E]; None for a dense model."""
         if not self.watch.routers:
             return None
         device = self.accelerator.device
-        load = self.accelerator.reduce(self.watch.load_LE.to(device)).cpu()
-        self.watch.load_LE = load
+        load_LE: Tensor = self.accelerator.reduce(self.watch.load_LE.to(device)).cpu()
+        self.watch.load_LE = load_LE
         move_biases(self.watch, gamma)
         self.watch.reset()
-        return max_violation(load)
+        return load_LE
 
     def routing_difference(self) -> dict[str, float]:
         """Share of tokens that the policy's own routers would have sent elsewhere than the sampler

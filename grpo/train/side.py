@@ -6,25 +6,32 @@ Neither knows the objective it is added to. The weights of tokens are the object
 # K = modules of multi-token prediction, B = sequences, T = completion tokens
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
 from grpo.objective import Stat, Stats
 
+BalanceName = Literal["balance", "expert_balance"]
+BALANCES: tuple[BalanceName, ...] = ("balance", "expert_balance")
+"""The losses of balance, by their names in recipes, in `SideLosses` and in `RouterWatch`."""
+
 
 @dataclass(frozen=True)
 class SideLosses:
-    """lambda of multi-token prediction (V3 eq. 25) and alpha of sequence-wise balance (eq. 17).
+    """lambda of multi-token prediction (V3 eq. 25), alpha of sequence-wise balance (eq. 17) and
+    of expert-level balance (V2 eq. 23).
 
-    With `mtp` 0 the MTP layers are not trained, with `balance` 0 experts are only counted. With
+    With `mtp` 0 the MTP layers are not trained, with both alphas 0 experts are only counted. With
     `detach` the MTP loss teaches the MTP layers alone: to the policy it is as if it were not there.
 
-    >>> SideLosses(mtp=0.1, balance=1e-4)
+    >>> SideLosses(mtp=0.1, balance=1e-4, detach=True, expert_balance=0.0)
     """
 
     mtp: float = 0.0
     balance: float = 0.0
     detach: bool = False
+    expert_balance: float = 0.0
 
     def of_mtp(
         self, logprobs_KBT: Tensor, reached_KBT: Tensor, weights_BT: Tensor
@@ -40,10 +47,13 @@ class SideLosses:
                 stats[f"mtp_loss/{k}"] = Stat.over(-logprobs_BT, reached_BT)
         return -self.mtp / len(logprobs_KBT) * (weights_BT * logprobs_KBT).sum(), stats
 
-    def of_balance(self, mean: Tensor, sequences: int, total: float) -> tuple[Tensor, Stats]:
-        """alpha x the `mean` balance of so many `sequences`, as their share of the update's."""
-        stats = {"balance_loss": Stat(mean.detach() * sequences, mean.new_tensor(sequences))}
-        return self.balance * mean * (sequences / total), stats
+    def of_balance(
+        self, name: BalanceName, mean: Tensor, counted: float, total: float
+    ) -> tuple[Tensor, Stats]:
+        """alpha x the `mean` of the loss `name` over `counted` sequences, as their share of the
+        update's `total`."""
+        stats = {f"{name}_loss": Stat(mean.detach() * counted, mean.new_tensor(counted))}
+        return getattr(self, name) * mean * (counted / total), stats
 
 
 NONE = SideLosses()

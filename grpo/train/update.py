@@ -17,6 +17,7 @@ from grpo.objective import Objective, ObjectiveBatch, Stat, Stats, merge_stats
 from grpo.train.policy import Policy
 from grpo.train.scored import Scores
 from grpo.train.sequences import Inputs, Sequences, order_of
+from grpo.train.side import BALANCES
 from grpo.train.teacher import Teacher
 
 
@@ -26,14 +27,17 @@ class NotFinite(RuntimeError):
 
 @dataclass(frozen=True)
 class Update:
-    """What one step did: the minibatch's loss and gradient norm (before clipping), and sums.
+    """What one step did: the minibatch's loss and gradient norm (before clipping), sums, and over
+    all processes the tokens that each expert had, [L, E] (None for a dense model).
 
-    >>> Update(loss=0.0113, grad_norm=0.42, stats={"kl": Stat(tensor(1.2), tensor(840.0))})
+    >>> Update(loss=0.0113, grad_norm=0.42, stats={"kl": Stat(tensor(1.2), tensor(840.0))},
+    ...        load_LE=tensor([[510.0, 330.0], [402.0, 438.0]]))
     """
 
     loss: float
     grad_norm: float
     stats: Stats
+    load_LE: Tensor | None
 
 
 def update(
@@ -45,10 +49,12 @@ def update(
     temperature: float,
     budget: int,
     max_grad_norm: float,
+    bias_speed: float = 0.0,
     hits: bool = False,
     teacher: Teacher | None = None,
 ) -> Update:
-    """Accumulate the gradient of `objective` over micro-batches of `budget` tokens, then step.
+    """Accumulate the gradient of `objective` over micro-batches of `budget` tokens, then step, and
+    move the router biases by `bias_speed`.
 
     `sequences` and `batch` are this process's rows; the policy's side losses and the `teacher`'s
     are added. `hits` asks for the share of tokens that were the likeliest, too. Raises NotFinite
@@ -56,28 +62,34 @@ def update(
     """
     losses: list[Tensor] = []
     stats: list[Stats] = []
-    count = _in_all(policy, len(sequences))
+    total_sequences = _in_all(policy, _counted(batch))
     micro = sequences.microbatches(budget)
     for number, rows in enumerate(micro):
         last = number == len(micro) - 1
         inputs = sequences.inputs(rows, policy.accelerator.device)
         part = batch.rows(order_of(rows), inputs.targets_BT.shape[1]).to(inputs.ids_RS.device)
         with nullcontext() if last else policy.accelerator.no_sync(policy.module):
-            scores = _forward(policy, inputs, objective, temperature, hits, teacher)
+            scores = _forward(policy, inputs, part, objective, temperature, hits, teacher)
             loss, told = objective(scores.logprobs_BT, scores.entropy_BT, part)
-            for extra, more in _side_losses(policy, teacher, inputs, scores, part, count):
+            for extra, more in _side_losses(policy, teacher, inputs, scores, part, total_sequences):
                 loss, told = loss + extra, told | more
             # Data parallelism averages gradients over processes; our loss is their sum.
             policy.accelerator.backward(loss * policy.accelerator.num_processes)
         losses.append(loss.detach())
         stats.append(told | (_accuracy(scores, part) if hits else {}))
     total = float(policy.accelerator.reduce(torch.stack(losses).sum()))
-    return Update(total, _step(policy, total, max_grad_norm), merge_stats(stats))
+    norm = _step(policy, total, max_grad_norm)
+    return Update(total, norm, merge_stats(stats), policy.settle_load(bias_speed))
 
 
-def _in_all(policy: Policy, count: int) -> float:
+def _counted(batch: ObjectiveBatch) -> float:
+    """How many sequences count; one that only keeps other processes company has no token."""
+    return float(batch.mask_BT.any(1).sum())
+
+
+def _in_all(policy: Policy, count: float) -> float:
     """A count over all processes."""
-    here = torch.tensor(float(count), device=policy.accelerator.device)
+    here = torch.tensor(count, device=policy.accelerator.device)
     return float(policy.accelerator.reduce(here))
 
 
@@ -95,12 +107,13 @@ def _step(policy: Policy, loss: float, max_grad_norm: float) -> float:
 def _forward(
     policy: Policy,
     inputs: Inputs,
+    part: ObjectiveBatch,
     objective: Objective,
     temperature: float,
     hits: bool,
     teacher: Teacher | None,
 ) -> Scores:
-    with policy.watching(inputs):
+    with policy.watching(inputs, part.mask_BT):
         scores: Scores = policy.module(
             inputs,
             temperature=temperature,
@@ -118,15 +131,17 @@ def _side_losses(
     inputs: Inputs,
     scores: Scores,
     part: ObjectiveBatch,
-    count: float,
+    total_sequences: float,
 ) -> Iterator[tuple[Tensor, Stats]]:
-    """What policy and teacher add to the loss of a micro-batch; `count` sequences are in the
+    """What policy and teacher add to the loss of a micro-batch; `total_sequences` are in the
     update."""
     if scores.further_KBT is not None:
         reached = [inputs.reached_BT(k) for k in range(1, len(scores.further_KBT) + 1)]
         yield policy.side.of_mtp(scores.further_KBT, torch.stack(reached), part.weights_BT)
-    if isinstance(policy.watch.balance, Tensor):
-        yield policy.side.of_balance(policy.watch.balance, len(inputs.lengths), count)
+    for name in BALANCES:
+        mean = getattr(policy.watch, name)
+        if isinstance(mean, Tensor):
+            yield policy.side.of_balance(name, mean, _counted(part), total_sequences)
     if teacher is not None and scores.kl_BT is not None:
         yield teacher.loss(scores.kl_BT, part.mask_BT, part.weights_BT)
 
