@@ -50,10 +50,11 @@ def _hold(pipe: Connection, spec: Spec) -> None:
 def _step(seconds: float, metrics: Mapping[str, float], spec: Spec) -> Step:
     timed = {name.removeprefix("time/"): s for name, s in metrics.items() if name[:5] == "time/"}
     del timed["step"]
+    drawn = metrics.get("refill/prompts", spec.prompts) * spec.group
     return Step(
         seconds,
         timed,
-        metrics["completions/mean_length"] * spec.prompts * spec.group,
+        metrics["completions/mean_length"] * drawn,
         peak_bytes(),
         gpu_peak_bytes(),
         metrics["reward"],

@@ -36,7 +36,7 @@ def lines(document: Mapping[str, Any]) -> list[Line]:
     steps = {side: made[document["warmup"] :] for side, made in document["steps"].items()}
     first = [_line(shown, "s", steps, _part(name)) for name, shown in _phases(steps).items()]
     rest = [
-        _line("all else", "s", steps, lambda step: step["seconds"] - sum(step["parts"].values())),
+        _line("all else", "s", steps, _rest),
         _line("step", "s", steps, lambda step: step["seconds"]),
         _line("completion tokens", "", steps, lambda step: step["completion_tokens"], paired=False),
         _line("tokens a second", "1/s", steps, _speed, more_is_better=True),
@@ -59,6 +59,11 @@ def _phases(steps: Mapping[str, Sequence[Any]]) -> dict[str, str]:
 
 def _part(name: str) -> Callable[[Any], float]:
     return lambda step: step["parts"].get(name, 0.0)
+
+
+def _rest(step: Any) -> float:
+    """What is in no part; nothing where parts went on beside one another."""
+    return max(0.0, step["seconds"] - sum(step["parts"].values()))
 
 
 def _speed(step: Any) -> float:
