@@ -50,7 +50,8 @@ def run(ours: list[float], trl: list[float]) -> dict[str, Any]:
         "ours": [step(s, sampling=s / 2) for s in (99.0, *ours)],
         "trl": [step(s, sampling=s / 4) for s in (99.0, *trl)],
     }
-    return {"name": "x", "warmup": 1, "roof": {"float32_gflops": 50.0}, "steps": steps}
+    roof = {"float32_gflops": 50.0}
+    return {"name": "x", "warmup": 1, "place": {"device": "a"}, "roof": roof, "steps": steps}
 
 
 # --- ratios ---
@@ -88,7 +89,8 @@ def test_ours_got_slower_only_beyond_the_noise() -> None:
     # 0.5 of TRL's in each turn; 1.1 s at 50 GFLOP/s
     assert shares(before)["of_trl"] == Ratio(0.5, 0.5, 0.5)
     assert shares(before)["in_products"].value == pytest.approx(55.0)
-    kept = {"x": {name: vars(share) for name, share in shares(before).items()}}
+    made = {name: vars(share) for name, share in shares(before).items()}
+    kept = {"x": {"place": {"device": "a"}, **made}}
     slow_machine = run([10.0, 11.0, 12.0], [20.0, 22.0, 24.0])
     noisy = run([1.0, 1.5, 0.8], [2.0, 2.0, 2.0])
     slower = run([1.5, 1.6, 1.7], [2.0, 2.2, 2.4])
@@ -96,6 +98,10 @@ def test_ours_got_slower_only_beyond_the_noise() -> None:
     assert "SLOWER" in compared(slower, kept)[0]
     assert "faster" in compared(run([0.5, 0.5, 0.5], [2.0, 2.0, 2.0]), kept)[0]
     assert "no baseline" in compared(slower, {})[0]
+    assert compared({**slower, "place": {"device": "b"}}, kept) == (
+        "x: the baseline is of a",
+        False,
+    )
     # without TRL's side the matrix products count: 10 times the time on the same machine
     alone = {**slow_machine, "steps": {"ours": slow_machine["steps"]["ours"]}}
     assert compared(alone, kept)[1]

@@ -38,17 +38,20 @@ def stored() -> dict[str, Any]:
 def keep(run: Mapping[str, Any]) -> None:
     """Make the run the baseline of its name."""
     made = {name: asdict(share) for name, share in shares(run).items()}
-    whole = stored() | {run["name"]: {**made, "place": run["place"]}}
+    whole = stored() | {run["name"]: {"place": run["place"], **made}}
     BASELINE.write_text(json.dumps(dict(sorted(whole.items())), indent=1) + "\n")
 
 
 def compared(run: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[str, bool]:
     """A sentence on the run beside the baseline `before`, and whether ours got slower.
 
-    Where both have TRL's side that counts, else the matrix products.
+    Where both have TRL's side that counts, else the matrix products. A baseline of another device
+    is none.
     """
     name, now = run["name"], shares(run)
     was = before.get(name, {})
+    if was and was["place"]["device"] != run["place"]["device"]:
+        return f"{name}: the baseline is of {was['place']['device']}", False
     unit = next((unit for unit in ("of_trl", "in_products") if unit in now and unit in was), None)
     if unit is None:
         return f"{name}: no baseline to compare with", False
