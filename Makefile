@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 SMOLLM2 := models/smollm2-135m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-full check format smollm2 clean
+.PHONY: help demo test test-full check format smollm2 bench bench-learning clean
 
 help:
 	@echo "make demo     install, then R1-Zero on a tiny mixture of experts (about 15 minutes)"
@@ -17,6 +17,8 @@ help:
 	@echo "make check    format, lint, types, layers and the fast tests"
 	@echo "make format   put the code in its format"
 	@echo "make smollm2  convert SmolLM2-135M-Instruct to models/smollm2-135m"
+	@echo "make bench    a step of ours beside TRL's, memory, growth (docs/speed.md)"
+	@echo "make bench-learning  the same learning as TRL's, three seeds (up to an hour)"
 	@echo "make clean    remove the environment"
 
 demo: $(STAMP)
@@ -42,6 +44,13 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 
 smollm2: $(SMOLLM2)/model.safetensors
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/bench.py
+
+bench-learning: $(STAMP)
+	$(BIN)/python benchmarks/learning.py
+	$(BIN)/python benchmarks/speed_page.py
 
 # The stamp comes last: an install that was cut off is done again.
 $(STAMP): requirements-cpu.txt pyproject.toml

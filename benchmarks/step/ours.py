@@ -1,69 +1,80 @@
 """Our side: a recipe's RL stage, held at a gate before each step."""
 
-import resource
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
-from step.spec import REWARDS, Spec, Step
-
-PARTS = ("sampling", "rewards", "logprobs", "update", "sync")
+from step.peak import gpu_peak_bytes, peak_bytes, settle
+from step.spec import Spec, Step, our_problems
 
 
-def serve(pipe: Connection, spec: Spec, problems: Path) -> None:
+def serve(pipe: Connection, spec: Spec, folder: Path) -> None:
     """Run; before each step wait for a word on `pipe`, after it send a Step."""
     from grpo.pipeline import run
     from grpo.recipe.load import parse_recipe
-    from grpo.rollout.shelf import RolloutShelf
+
+    _hold(pipe, spec)
+    knobs = [f"{key}={value}" for key, value in spec.knobs.items()]
+    with tempfile.TemporaryDirectory() as place:
+        run(parse_recipe(recipe(spec, our_problems(folder)), overrides=knobs), Path(place) / "run")
+
+
+def _hold(pipe: Connection, spec: Spec) -> None:
+    """Have a stage's logbook wait for a word before each step, and say what a step took."""
     from grpo.stages.logbook import Logbook
 
+    enter, write = Logbook.__enter__, Logbook.write
     began = [0.0]
-    take, write = RolloutShelf.take, Logbook.write
 
-    def gated_take(shelf: RolloutShelf, step: int, drawn: Callable[[], Sequence[Any]]) -> Any:
+    def wait() -> None:
         pipe.recv()
         began[0] = time.perf_counter()
-        return take(shelf, step, drawn)
+
+    def waiting_enter(logbook: Logbook) -> Logbook:
+        opened = enter(logbook)
+        wait()
+        return opened
 
     def telling_write(logbook: Logbook, step: int, metrics: Mapping[str, float]) -> None:
-        pipe.send(_step(time.perf_counter() - began[0], metrics, spec))
         write(logbook, step, metrics)
+        settle()
+        pipe.send(_step(time.perf_counter() - began[0], metrics, spec))
+        if step + 1 < spec.steps:
+            wait()
 
-    RolloutShelf.take, Logbook.write = gated_take, telling_write  # type: ignore[method-assign]
-    with tempfile.TemporaryDirectory() as folder:
-        run(parse_recipe(_recipe(spec, problems), overrides=_overrides(spec)), Path(folder) / "run")
+    Logbook.__enter__, Logbook.write = waiting_enter, telling_write  # type: ignore[method-assign]
 
 
 def _step(seconds: float, metrics: Mapping[str, float], spec: Spec) -> Step:
-    parts = {name: metrics.get(f"time/{name}", 0.0) for name in PARTS}
-    tokens = metrics["completions/mean_length"] * spec.prompts * spec.group
-    return Step(seconds, parts, tokens, peak_bytes(), metrics["reward"])
+    timed = {name.removeprefix("time/"): s for name, s in metrics.items() if name[:5] == "time/"}
+    del timed["step"]
+    drawn = metrics.get("refill/prompts", spec.prompts) * spec.group
+    return Step(
+        seconds,
+        timed,
+        metrics["completions/mean_length"] * drawn,
+        peak_bytes(),
+        gpu_peak_bytes(),
+        metrics["reward"],
+        1.0 - metrics["frac_reward_zero_std"],
+    )
 
 
-def peak_bytes() -> int:
-    """The most memory so far: the GPU's, where there is one, else the process's."""
-    import torch
-
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _overrides(spec: Spec) -> list[str]:
-    return [f"{key}={value}" for key, value in spec.knobs.items()]
-
-
-def _recipe(spec: Spec, problems: Path) -> str:
-    rewards = ", ".join(f"{name}: {weight}" for name, weight in REWARDS.items())
+def recipe(spec: Spec, problems: Path) -> str:
+    """The recipe whose one stage, `zero`, makes the steps."""
+    rewards = ", ".join(f'"{name}": {weight}' for name, weight in spec.rewards.items())
     return f"""
 name: bench
+seed: {spec.seed}
 model: {{path: {spec.model}, dtype: {spec.dtype}}}
 data: {{path: {problems}, held_out: 0}}
 rewards: {{{rewards}}}
-sampler: {{max_model_len: 384, max_num_seqs: {spec.prompts * spec.group}, kv_cache_gib: 1.0}}
+sampler:
+  max_model_len: {256 + spec.max_tokens}
+  max_num_seqs: {spec.prompts * spec.group}
+  kv_cache_gib: {spec.kv_cache_gib}
 runtime: {{threads: {spec.threads}}}
 track: {{to: []}}
 stages:

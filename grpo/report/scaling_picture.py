@@ -28,7 +28,7 @@ ACROSS = 3
 
 def draw_scaled(found: Sequence[Scaled], path: Path) -> None:
     """Write the curves of every benchmark to `path`, in the format its ending names."""
-    with matplotlib.rc_context(_style()):
+    with matplotlib.rc_context(style()):
         across = min(ACROSS, len(found))
         down = -(-len(found) // across)
         figure = Figure(figsize=(WIDTH * across + LEGEND, HEIGHT * down), layout="constrained")
@@ -87,7 +87,8 @@ def _colours() -> dict[str, str]:
     return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", light))
 
 
-def _style() -> dict[str, Any]:
+def style() -> dict[str, Any]:
+    """The settings of matplotlib for a picture that stands alone."""
     colours = _colours()
     return {
         "svg.fonttype": "none",

@@ -1,0 +1,71 @@
+"""What `make bench` compares: the models, and the two sides' settings, a line each.
+
+A knob of ours is a recipe's key; one of TRL's is GRPOConfig's, or from_pretrained's where it
+begins with `model.`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from step.roof import machine_roof
+from step.spec import Spec
+
+FASTEST = "fastest"
+"""The dtype in which this machine multiplies fastest: bfloat16 where it has units for it."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a side holds the model, and what else it is told.
+
+    >>> Setting("bfloat16", {"stages.zero.tokens_per_microbatch": "4096"})
+    """
+
+    dtype: str = "float32"
+    knobs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The two sides' settings. With `ends` the model's end token ends a completion; else all are
+    as long as they may be, and both sides have the same tokens to draw and to learn from.
+
+    >>> Pair(ours=Setting("bfloat16"), trl=Setting())
+    """
+
+    ours: Setting = Setting()
+    trl: Setting = Setting()
+    ends: bool = False
+
+
+# Caches that hold 8 x 8 completions of 128 tokens, and prompts of as many again.
+MODELS = {
+    "tiny": Spec("data/models/tiny-base", "tiny:all", kv_cache_gib=0.25),
+    "smollm2": Spec("models/smollm2-135m", "tiny:all", kv_cache_gib=1.0),
+}
+
+PAIRS = {
+    "tiny-float32": Pair(),
+    "tiny-best": Pair(ours=Setting(FASTEST), trl=Setting(FASTEST)),
+    "tiny-ends": Pair(ours=Setting(FASTEST), trl=Setting(FASTEST), ends=True),
+    "smollm2-float32": Pair(),
+    "smollm2-best": Pair(ours=Setting(FASTEST), trl=Setting(FASTEST)),
+}
+"""By name: MODEL-WHAT."""
+
+
+def sides(name: str, **changes: Any) -> dict[str, Spec]:
+    """The specs of a pair's sides; `changes` are of both (steps, prompts, ...)."""
+    pair, model = PAIRS[name], MODELS[name.partition("-")[0]]
+    return {
+        side: replace(model, dtype=_held_in(setting.dtype), knobs=setting.knobs, **changes)
+        for side, setting in (("ours", pair.ours), ("trl", pair.trl))
+    }
+
+
+def _held_in(dtype: str) -> str:
+    if dtype != FASTEST:
+        return dtype
+    speeds = machine_roof()
+    return max(("float32", "bfloat16"), key=lambda name: speeds[f"{name}_gflops"])
