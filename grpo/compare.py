@@ -12,22 +12,32 @@ from grpo.report.evaluations import comparison_table, flips_table, share
 from grpo.report.result_compare import write_compare_page
 
 
-def compare_results(first: Path, second: Path, *, shown: int = 10, out: Path | None = None) -> None:
+def compare_results(
+    first: Path,
+    second: Path,
+    *,
+    verdict: str | None = None,
+    shown: int = 10,
+    out: Path | None = None,
+) -> None:
     """Print the difference of two results by benchmark, paired by question, and `shown` of the
-    questions that changed most; with `out`, write the page of the comparison there. Raises
-    UserError for what is no finished result, or not the same questions."""
+    questions that changed most; with `out`, write the page of the comparison there.
+
+    `verdict` is another than the score ("lenient"), or a reward. Raises UserError for what is no
+    finished result, not the same questions, or a verdict that they have not.
+    """
     before, after = read_result(first), read_result(second)
-    found, console = compared(before, after), Console(highlight=False)
+    found, console = compared(before, after, verdict), Console(highlight=False)
     for when, result in (("before", before), ("after", after)):
         console.print(Text(f"{when}: {result.folder}"), soft_wrap=True)
     console.print(comparison_table(found, console))
     for name, comparison in found.items():
         _show_flips(name, comparison, after, shown, console)
-    for text in caveats(before, after):
+    for text in caveats(before, after, found, verdict):
         console.print(Text(text, style="yellow"), soft_wrap=True)
     console.print(Text("In brackets: 95% intervals, questions paired. p: two-sided, sign flips."))
     if out is not None:
-        page = write_compare_page(out, before, after, found, shown)
+        page = write_compare_page(out, before, after, found, shown, verdict)
         console.print(Text(f"Page: {page}"), soft_wrap=True)
 
 

@@ -18,9 +18,9 @@ from rich.text import Text
 
 from grpo.errors import UserError
 from grpo.eval.answerer import Answerer, LocalAnswerer
-from grpo.eval.asking import benchmark_task, check_markings, deviations_of
+from grpo.eval.asking import Places, benchmark_task, check_markings, deviations_of, places_of
 from grpo.eval.benchmarks import chosen
-from grpo.eval.conduct import Evaluation, conduct
+from grpo.eval.conduct import Evaluation, conduct, judging_of
 from grpo.eval.marker import ScorerOf
 from grpo.eval.protocol import Knobs
 from grpo.eval.row import Row
@@ -59,6 +59,7 @@ class OwnData:
     answer: str = "answer"
     answer_after: str | None = None
     split: str = "test"
+    subset: str | None = None
 
 
 def evaluate_checkpoint(
@@ -88,17 +89,23 @@ def evaluate_checkpoint(
     with bench, ExitStack() as closing:
         asking = _Asking(folder, run, bench, knobs, closing)
         evaluation, answerer = asking.about(loaded)
-        return carry_out(evaluation, answerer, bench.scorer, out, checkpoint)
+        places = places_of(loaded)
+        return carry_out(evaluation, answerer, bench.scorer, out, checkpoint, places)
 
 
 def carry_out(
-    evaluation: Evaluation, answerer: Answerer, scorer_of: ScorerOf, out: Path | None, called: str
+    evaluation: Evaluation,
+    answerer: Answerer,
+    scorer_of: ScorerOf,
+    out: Path | None,
+    called: str,
+    places: Places,
 ) -> Path:
     """Conduct `evaluation` of what is `called` so, and print its table; the folder of the result.
 
-    Raises UserError before anything is drawn where a reference cannot be read.
+    Raises UserError before anything is drawn where a reference cannot be read, naming its row.
     """
-    check_markings(evaluation.tasks, scorer_of)
+    check_markings(evaluation.tasks, scorer_of, places)
     there = out or RESULTS / _name(called, evaluation)
     console = Console(highlight=False)
     console.print(Text(f"into {there}; the same command goes on with it"), soft_wrap=True)
@@ -123,6 +130,7 @@ def load_asked(
             after=data.answer_after,
             reward=knobs.reward,
             split=data.split,
+            subset=data.subset,
         )
         lines.append(own)
     if knobs.temperature == 0 and (knobs.k or 1) > 1:
@@ -159,6 +167,7 @@ class _Asking:
             {"path": str(self._folder), "sha256": weights_hash(self._folder)},
             {"engine": sampler.engine, "dtype": self._dtype, "window": window, **_drafted(sampler)},
             about,
+            judging_of(self._bench.recipe.runtime),
         )
         return evaluation, LocalAnswerer(self._start, self._tokenizer, sampling, window)
 
@@ -233,7 +242,9 @@ def _recipe(run: Recipe | None, machine: Machine, loaded: Sequence[Loaded], seed
 def _name(checkpoint: str, evaluation: Evaluation) -> str:
     """The folder's name: the checkpoint's, and a digest of all that makes it this evaluation."""
     path = Path(checkpoint)
-    words = path.parts[-3:] if "checkpoints" in path.parts else path.parts[-1:]
+    # RUN/checkpoints/STAGE/STEP: the run, the stage and the step tell it from others.
+    is_of_run = path.parts[-3:-2] == ("checkpoints",)
+    words = (*path.parts[-4:-3], *path.parts[-2:]) if is_of_run else path.parts[-1:]
     digest = hashlib.sha256(json.dumps(evaluation.plan(), sort_keys=True).encode()).hexdigest()
     return "-".join((*(word.replace(":", "-") for word in words if word), digest[:8]))
 

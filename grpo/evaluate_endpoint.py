@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from grpo.errors import UserError
-from grpo.eval.asking import benchmark_task, deviations_of
-from grpo.eval.conduct import Evaluation
+from grpo.eval.asking import benchmark_task, deviations_of, places_of
+from grpo.eval.conduct import Evaluation, judging_of
 from grpo.eval.endpoint import Endpoint, look_up
 from grpo.eval.endpoint_answerer import EndpointAnswerer
 from grpo.eval.protocol import R1_MAX_TOKENS, Knobs
@@ -51,10 +51,12 @@ def evaluate_endpoint(
         {"endpoint": endpoint.url, "model": served.model},
         {"engine": "endpoint"},
         {"deviations": deviations_of(tasks, loaded, sampling)},
+        judging_of(runtime),
     )
     answerer = EndpointAnswerer(endpoint, served, sampling)
     with ExitStack() as closing:
-        return carry_out(evaluation, answerer, _Scorers(runtime, closing), out, served.model)
+        scorers, places = _Scorers(runtime, closing), places_of(loaded)
+        return carry_out(evaluation, answerer, scorers, out, served.model, places)
 
 
 def _runtime(overrides: Sequence[str]) -> Runtime:

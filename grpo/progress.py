@@ -23,7 +23,7 @@ class Progress:
     def __init__(self, name: str, start: int, total: int) -> None:
         self._name, self._step, self._total = name, start, total
         self._console = Console(highlight=False)
-        self._every = max(1, (total - start) // PLAIN_LINES)
+        self._every = max(1, -(-(total - start) // PLAIN_LINES))
         self._begun, self._start = time.monotonic(), start
         self._bar: Bar | None = None
         if self._console.is_terminal:

@@ -37,7 +37,7 @@ def rescore(
 
         found = rejudge(result, reward, scorer_of)
     if out is not None:
-        write_rejudged(out, result, found)
+        write_rejudged(out, result, found, {"reward_deadline": deadline_s})
         write_result_page(out)
     console.print(rejudged_table(found, console))
     for one in found:

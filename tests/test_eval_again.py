@@ -136,6 +136,20 @@ def test_results_are_paired_by_question(results: Path) -> None:
     assert [(flip.question, flip.before, flip.after) for flip in one.flips] == [("s3", 0.0, 1.0)]
 
 
+def test_any_verdict_can_be_compared(results: Path, tmp_path: Path) -> None:
+    # Nothing is in a box: none right strictly, the even half leniently.
+    words = ("compare", results / "bare", results / "mixed", "--verdict")
+    done = grpo(*words, "lenient", "--out", tmp_path / "c.html")
+    assert done.exit_code == 0, done.output
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("a ")]
+    assert line.split()[1:4] == ["50.0%", "83.3%", "+33.3"]
+    assert "lenient" in (tmp_path / "c.html").read_text()
+    wrong = grpo(*words, "lenyent")
+    assert wrong.exit_code == 2
+    assert wrong.stderr.startswith("error: no benchmark has a share called 'lenyent' in ")
+    assert wrong.stderr.endswith("they know accuracy, accuracy_lenient, lenient\n")
+
+
 def test_a_comparison_fits_80_columns_and_names_what_changed(results: Path) -> None:
     done = grpo("compare", results / "mixed", results / "right")
     assert done.exit_code == 0, done.output
@@ -149,11 +163,15 @@ def test_a_comparison_fits_80_columns_and_names_what_changed(results: Path) -> N
     assert f"only {results / 'right'} has b" in done.stdout.replace("\n", "")
 
 
+def told(before: Any, after: Any) -> list[str]:
+    return list(caveats(before, after, compared(before, after)))
+
+
 def test_what_was_not_alike_is_said(results: Path, tmp_path: Path) -> None:
     warm = evaluated(tmp_path / "warm", doubling, task("a", SUMS[1:], k=2), temperature=1.0)
-    said = list(caveats(read_result(results / "mixed"), read_result(warm)))
-    assert said == ["they differ in temperature: 0.6 before, 1.0 after"]
-    assert list(caveats(read_result(results / "mixed"), read_result(results / "right"))) == [
+    mixed, right = (read_result(results / name) for name in ("mixed", "right"))
+    assert told(mixed, read_result(warm)) == ["they differ in temperature: 0.6 before, 1.0 after"]
+    assert told(mixed, right) == [
         f"only {results / 'right'} has b",
         "a: they differ in k: 2 before, 4 after",
     ]

@@ -97,6 +97,7 @@ def test_vllm_s_own_defaults_are_overruled_and_its_window_kept() -> None:
     assert request["stop"] == ["#"]
     knobs = ("top_k", "min_p", "repetition_penalty", "skip_special_tokens")
     assert [request[knob] for knob in knobs] == [0, 0.0, 1.0, False]
+    assert request["include_stop_str_in_output"] is True  # as our own engine keeps it
 
 
 def test_greedy_decoding_is_a_temperature_of_zero() -> None:

@@ -276,10 +276,11 @@ def test_a_reward_that_breaks_stops_the_evaluation_and_keeps_every_sample(
 
 def test_references_that_cannot_be_read_are_named_by_row(scorers: Any) -> None:
     bad = [*SUMS, problem("x7", "?", "\\frac{"), problem("x8", "?", "\\left(")]
-    with pytest.raises(UserError, match=r"answers of 2 of 8 rows cannot be read.*'x7'.*'x8'"):
-        check_markings([task("a", bad)], scorers)
-    check_markings([task("a", bad, about={"verified": True})], scorers)
-    check_markings([task("a", SUMS)], scorers)
+    places = {"a": {"x7": "a.jsonl:7"}}
+    with pytest.raises(UserError, match=r"answers of 2 of 8 rows cannot be read.*a.jsonl:7 .*'x8'"):
+        check_markings([task("a", bad)], scorers, places)
+    check_markings([task("a", bad, about={"verified": True})], scorers, places)
+    check_markings([task("a", SUMS)], scorers, places)
 
 
 # --- scores, by hand ---

@@ -13,10 +13,13 @@ import pytest
 
 from grpo.errors import UserError
 from grpo.eval import forms
+from grpo.eval.asking import benchmark_task
 from grpo.eval.benchmarks import BENCHMARKS, TABLE, Hub, chosen
 from grpo.eval.forms import Form, choice, listed, shuffled, worded
-from grpo.eval.sources import data_root, load, local_file, own_file
+from grpo.eval.protocol import Knobs
+from grpo.eval.sources import Loaded, data_root, load, local_file, own_file
 from grpo.eval.task import marking
+from grpo_data import readers
 from grpo_rewards.workers import Scorer
 
 FIXTURES = Path(__file__).parent / "fixtures" / "benchmarks"
@@ -68,6 +71,7 @@ def test_the_whole_of_the_real_files_is_read(line: Any) -> None:
     loaded = load(line, SHARED)
     assert line.verified
     assert loaded.rows == len(loaded.problems) == line.rows
+    assert loaded.is_verified
     assert all(p.question and p.answer for p in loaded.problems)
 
 
@@ -234,16 +238,77 @@ def test_two_rows_of_one_id_are_both_named(tmp_path: Path) -> None:
         load(BENCHMARKS["mawps_singleop"], tmp_path)
 
 
-def test_a_limit_takes_the_first_and_hashes_the_whole(tmp_path: Path) -> None:
+def test_a_limit_is_a_fixed_draw_and_hashes_the_whole(tmp_path: Path) -> None:
     rows = [{"question": f"{n} + 1?", "answer": str(n + 1)} for n in (1, 2, 3, 1)]
     (tmp_path / "mawps_singleop.jsonl").write_text("\n".join(map(json.dumps, rows)))
     line = BENCHMARKS["mawps_singleop"]
     whole, part = load(line, tmp_path), load(line, tmp_path, limit=2)
-    assert [p.id for p in part.problems] == ["0", "1"]
+    # blake2b of "0" begins with e9, of "1" with 1c, of "2" with c5, of "3" with 6f
+    assert [p.id for p in part.problems] == ["1", "3"]
     assert (part.rows, part.repeated) == (4, 1)  # the last question is the first one again
     assert part.sha256 == whole.sha256
     (tmp_path / "mawps_singleop.jsonl").write_text("\n".join(map(json.dumps, rows[:3])))
     assert load(line, tmp_path, limit=2).sha256 != whole.sha256
+
+
+def test_a_larger_limit_keeps_the_smaller_one_s_and_the_order(tmp_path: Path) -> None:
+    """Of a set sorted by level each level is drawn: the first 60 would all be of level 0."""
+    rows = [{"problem": f"{n}?", "answer": "1", "level": str(n // 100)} for n in range(500)]
+    (tmp_path / "math500.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    some, more = (load(BENCHMARKS["math500"], tmp_path, limit).problems for limit in (60, 90))
+    names = [int(p.id) for p in more]
+    assert len(some) == 60 and len(more) == 90 and names == sorted(names)
+    assert {p.id for p in some} < {p.id for p in more}
+    assert {p.columns["level"] for p in some} == set("01234")
+
+
+def test_a_mark_is_of_the_file_that_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A verified line says nothing of the hub's form, nor of a file with other rows."""
+    line = replace(BENCHMARKS["mawps_singleop"], rows=2, hub=Hub("somebody/mawps"))
+    rows = [{"question": f"{n} + 1?", "answer": str(n + 1)} for n in (1, 2, 3)]
+    file = tmp_path / "mawps_singleop.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows[:2])))
+    assert load(line, tmp_path).is_verified and notes(load(line, tmp_path)) == []
+    file.write_text("\n".join(map(json.dumps, rows)))
+    assert not load(line, tmp_path).is_verified
+    assert notes(load(line, tmp_path)) == [
+        "3 rows are there and 2 are published: this is another set"
+    ]
+    file.unlink()
+    asked = []
+
+    def published(source: str, **how: Any) -> Iterator[tuple[str, Any]]:
+        asked.append((source, how["split"], how["subset"]))
+        yield from ((f"{source} row {n} (from 0)", row) for n, row in enumerate(rows[:2]))
+
+    monkeypatch.setattr(readers, "rows", published)
+    found = load(line, tmp_path)
+    assert asked == [("somebody/mawps", "test", None)] and not found.is_verified
+    (note,) = notes(found)
+    assert note.startswith("its reader was tested on the published form alone, not on what the hub")
+    assert found.places == {
+        "0": "somebody/mawps row 0 (from 0)",
+        "1": "somebody/mawps row 1 (from 0)",
+    }
+
+
+def test_a_set_on_the_hub_has_splits_and_subsets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def published(source: str, **how: Any) -> Iterator[tuple[str, Any]]:
+        assert (source, how["split"], how["subset"]) == ("a/b", "dev", "main")
+        yield "a/b row 0 (from 0)", {"q": "3 + 4?", "a": "7"}
+
+    monkeypatch.setattr(readers, "rows", published)
+    own = own_file("a/b", "q", "a", after=None, reward=None, split="dev", subset="main")
+    assert [p.answer for p in load(own, tmp_path).problems] == ["7"]
+
+
+def notes(loaded: Loaded) -> list[str]:
+    task = benchmark_task(loaded, Knobs(), None, has_template=True)
+    return list(task.about["notes"])
 
 
 def test_any_file_is_a_benchmark(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from evaluations import Scripted, problem
 from grpo.errors import UserError
 from grpo.eval.conduct import Evaluation, conduct
 from grpo.eval.intervals import clustered, t95, unbounded
+from grpo.eval.pairing import caveats, compared
 from grpo.eval.rejudge import rejudge, write_rejudged
 from grpo.eval.result import estimates, read_result
 from grpo.eval.row import Row, read_rows, write_rows
+from grpo.eval.scaled import scaled
 from grpo.eval.score import scored
 from grpo.eval.task import HELD_OUT, by_rewards, looked_on
 from grpo.eval.watched import change, mean, measured, win, wordless
@@ -23,6 +26,7 @@ from grpo.pipeline import run
 from grpo.recipe.load import parse_recipe
 from grpo.recipe.sections import Prompt, Sampling
 from grpo.recipe.stages import Evaluate
+from grpo.report.result_compare import write_compare_page
 from grpo.report.result_page import write_result_page
 from grpo.stages.posed import posed, reasoned
 from grpo.stages.run_directory import RunDirectory
@@ -288,10 +292,49 @@ def test_a_rescore_keeps_the_means_and_drops_the_wins(tmp_path: Path, scorer_of:
     assert again["rewards"][LANGUAGE]["mean"]["value"] == 1.0
     assert "win" not in again["rewards"][LANGUAGE] and "against" not in again
     assert not found["held-out"].flips
-    write_rejudged(tmp_path / "again", result, list(found.values()))
+    write_rejudged(tmp_path / "again", result, list(found.values()), {"reward_deadline": 9.0})
+    judging = json.loads((tmp_path / "again" / "results.json").read_text())["knobs"]["judging"]
+    assert judging == {"reward_deadline": 9.0}
     assert read_rows(tmp_path / "again" / "samples.parquet") == list(result.rows)
     page = write_result_page(tmp_path / "again").read_text()
     assert "a mean language of 100.0%" in page and "Rewards that looked on" in page
+
+
+def test_what_is_not_right_or_wrong_is_compared_by_a_reward_both_know(
+    tmp_path: Path, scorer_of: ScorerOf
+) -> None:
+    english = {LANGUAGE: {"weight": 1.0, "language": "en"}}
+    before = read_result(
+        evaluated(tmp_path, "one", short, stage(rewards={"format": 1.0, **english}), scorer_of)
+    )
+    after = read_result(evaluated(tmp_path, "two", long, stage(rewards=english), scorer_of))
+    found = compared(before, after)
+    # "你好 hello" is 1 word of 3 in English, "Hello there" 2 of 2
+    assert found["general"].before.value == pytest.approx(1 / 3)
+    assert found["general"].difference.value == pytest.approx(2 / 3)
+    assert found["held-out"].difference.value == 0.0
+    said = list(caveats(before, after, found))
+    assert f"general: nothing is right or wrong there; compared is the mean of {LANGUAGE}" in said
+    assert not [text for text in said if "differ in rewards" in text]  # "format" only looks on
+    page = write_compare_page(tmp_path / "c.html", before, after, found, 10).read_text()
+    assert "Nothing is right or wrong by this measure" in page
+    # By the form "general" says nothing, so it is left out, and that is said.
+    by_form = compared(before, after, "strict")
+    assert list(by_form) == ["held-out"]
+    said = list(caveats(before, after, by_form, "strict"))
+    assert "general is not compared: it has no strict that is a share" in said
+
+
+def test_nothing_can_scale_where_nothing_is_right_or_wrong(
+    tmp_path: Path, scorer_of: ScorerOf
+) -> None:
+    look = stage(rewards={LANGUAGE: {"weight": 1.0, "language": "en"}})
+    result = read_result(evaluated(tmp_path, "one", long, look, scorer_of))
+    assert [one.benchmark for one in scaled(result, [])] == ["held-out"]
+    general = {name: result.benchmarks[name] for name in ("general",)}
+    alone = replace(result, results={**result.results, "benchmarks": general})
+    with pytest.raises(UserError, match="nothing is right or wrong there, so nothing can scale"):
+        scaled(alone, [])
 
 
 RUN = """\
@@ -318,7 +361,10 @@ stages:
 def test_a_run_judges_and_counts_wins_and_its_samples_are_what_wins_hang_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(parse_recipe(RUN), tmp_path)
+    report = run(parse_recipe(RUN), tmp_path).read_text()
+    for name in ("first", "second"):
+        assert f'<a href="evaluations/{name}/report.html">' in report
+        assert "Right answers" in (tmp_path / f"evaluations/{name}/report.html").read_text()
     found = read_result(tmp_path / "evaluations" / "second").benchmarks
     assert set(found) == {"held-out", "general"}
     assert sum(one["questions"] for one in found.values()) == 4

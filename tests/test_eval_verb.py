@@ -90,6 +90,8 @@ def test_every_knob_reaches_the_prompt_and_the_record() -> None:
     found = evaluated(
         "--benchmarks", "gsm8k", "--limit", 1, "--system", "Be brief.", "--prompt", "Q: {question}",
         "--prefill", "<think>", "--temperature", 1, "--top-p", 1, "--seed", 5, "-k", 3,
+        "--stop", "</answer>", "--stop", "####", "--reward", "accuracy_lenient",
+        "runtime.reward_deadline=5",
     )  # fmt: skip
     rows = read_result(Path("r")).rows
     assert len(rows) == 3
@@ -100,11 +102,15 @@ def test_every_knob_reaches_the_prompt_and_the_record() -> None:
         "temperature 1 (R1: 0.6)",
         "top-p 1 (R1: 0.95)",
         "max_tokens 6 (R1: 32,768)",
+        "answers end after '</answer>' or '####' (R1: at its end alone)",
         "a system text (R1: none)",
         "prompt 'Q: {question}' (R1: '{question}\\nPlease reason step by step, and put your "
         "final answer within \\\\boxed{}.')",
         "answers begin with '<think>' (R1: nothing)",
+        "gsm8k: judged by accuracy_lenient (its own: accuracy)",
     ]
+    assert found["knobs"]["sampling"]["stop"] == ["</answer>", "####"]
+    assert found["knobs"]["judging"] == {"reward_deadline": 5.0, "reward_memory_mib": 1024}
 
 
 def test_greedy_decoding_draws_the_same_whatever_the_seed() -> None:
@@ -120,7 +126,7 @@ def test_greedy_decoding_draws_the_same_whatever_the_seed() -> None:
 def test_the_table_fits_80_columns_and_says_what_bent_the_score() -> None:
     done = grpo("eval", "tiny-base", "--benchmarks", "mawps,aime25", "-k", 1, *FEW, "--out", "r")
     assert done.exit_code == 0, done.output
-    table = done.stdout[done.stdout.index("benchmark ") : done.stdout.index("aime25: ")]
+    table = done.stdout[done.stdout.index("benchmark ") : done.stdout.index("Not as R1: ")]
     assert max(map(len, table.splitlines())) <= 80
     assert "mawps_multiarith" in table
     said = " ".join(done.stdout.split())
@@ -244,7 +250,11 @@ def test_a_stage_that_is_not_there_is_named_with_the_nearest(run: Path) -> None:
             "a system text needs chat: true",
         ),
         (("--benchmarks", "gsm8k", "sampler.max_model_len=16"), "problem '0' is "),
-        (("--data", "bad.jsonl"), "bad: the answers of 1 of 2 rows cannot be read"),
+        (
+            ("--data", "bad.jsonl"),
+            "bad: the answers of 1 of 2 rows cannot be read, so no completion could match them: "
+            "bad.jsonl:2 (",
+        ),
         (("--data", "twice.jsonl"), "benchmark 'twice': twice.jsonl:2: the id 'x' is that of"),
         (("--data", "good.jsonl", "--answer", "anser"), "benchmark 'good': good.jsonl:1: no col"),
     ],

@@ -285,7 +285,10 @@ def test_page_asks_nothing_of_the_network(page: Page) -> None:
     for tag, attributes in page.tags:
         assert tag not in {"link", "iframe", "img", "object", "base"}
         for name in ("src", "href", "xlink:href", "action"):
-            assert (attributes.get(name) or "#").startswith("#"), (tag, attributes)
+            link = attributes.get(name) or "#"
+            # What is followed by hand may lie beside the page, in the run.
+            beside = tag == "a" and link.startswith("evaluations/")
+            assert link.startswith("#") or beside, (tag, attributes)
         assert "url(" not in (attributes.get("style") or "").replace("url(#", "")
 
 

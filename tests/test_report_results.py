@@ -14,15 +14,19 @@ from typer.testing import CliRunner
 from grpo.cli import app
 from grpo.errors import UserError
 from grpo.eval.conduct import Evaluation, conduct
+from grpo.eval.marker import judged
 from grpo.eval.pairing import compared
 from grpo.eval.result import Result, read_result
 from grpo.eval.row import Row
+from grpo.eval.task import HELD_OUT
 from grpo.recipe.sections import Sampling
 from grpo.report.completions import LONGEST
 from grpo.report.result_compare import change_of, extent, headline, turned, write_compare_page
 from grpo.report.result_page import write_result_page
 from grpo.report.result_samples import chosen, shown_samples
-from grpo.report.result_words import listed, name_of
+from grpo.report.result_words import blamed, listed, name_of
+from grpo.report.result_words import headline as words_of
+from grpo.report.text import ticked
 from grpo_rewards.workers import Scorer
 from tests.evaluations import SUMS, Scripted, doubling, problem, task
 from tests.test_report import Page
@@ -130,7 +134,7 @@ def test_samples_are_wrong_ones_first_with_all_that_is_filtered_by(page: Page) -
     data = json.loads(page.scripts[0])
     found = [
         (data["questions"][asked][1], data["words"][outcome], extracted, data["words"][finish])
-        for asked, _, outcome, extracted, _, finish, _, _ in data["rows"]
+        for asked, _, outcome, _, extracted, _, finish, _, _ in data["rows"]
     ]
     assert found[:4] == [
         ("s5", "wrong", "11", "stop"),
@@ -205,7 +209,7 @@ def test_benchmarks_share_alike_and_small_ones_leave_their_rest() -> None:
 @pytest.mark.parametrize("budget", [20_000, 100_000])
 def test_the_table_keeps_within_its_bytes(results: tuple[Result, Result], budget: int) -> None:
     long = "<" * 300
-    rows = tuple(row("a", n, correct=n % 3 == 0, text=long) for n in range(900))
+    rows = tuple(row("sums", n, correct=n % 3 == 0, text=long) for n in range(900))
     shown = shown_samples(replace(results[0], rows=rows), budget)
     assert shown is not None and not shown.is_all
     assert len(shown.json.encode()) <= budget
@@ -216,7 +220,7 @@ def test_the_table_keeps_within_its_bytes(results: tuple[Result, Result], budget
 def test_long_completions_are_cut_in_the_middle_and_counted(
     results: tuple[Result, Result],
 ) -> None:
-    rows = (row("a", 0, correct=False, text="b" * LONGEST + "end"), row("a", 1, correct=True))
+    rows = (row("sums", 0, correct=False, text="b" * LONGEST + "end"), row("sums", 1, correct=True))
     shown = shown_samples(replace(results[0], rows=rows), 10**6)
     assert shown is not None and shown.shortened == 1
     text = rows_in(shown.json)[0][-1]
@@ -264,6 +268,32 @@ def test_bars_of_changes_end_where_no_interval_goes_beyond(
     ends = [(0.01, 0.04), (-0.23, 0.1)]
     bars = [replace(one, difference=replace(one.difference, low=a, high=b)) for a, b in ends]
     assert extent(bars[:1]) == 0.1 and extent(bars) == 0.3
+
+
+def test_of_several_rewards_the_one_that_failed_is_named(scorer_of_held_out: Any) -> None:
+    tagged, bare = "<think>1 + 1 = 2</think><answer>2</answer>", "<answer>2</answer>"
+    drawn = [replace(row("a", 1, correct=False, text=text), gold="2") for text in (tagged, bare)]
+    right, unformed = judged(drawn, HELD_OUT, scorer_of_held_out)
+    assert (blamed(right, HELD_OUT), blamed(unformed, HELD_OUT)) == ("", "format")
+    # One reward alone needs no name.
+    assert blamed(unformed, HELD_OUT, "format") == ""
+
+
+@pytest.fixture
+def scorer_of_held_out() -> Iterator[Scorer]:
+    with Scorer(HELD_OUT.rewards, workers=1) as made:
+        yield made
+
+
+def test_equal_scores_are_one(results: tuple[Result, Result]) -> None:
+    one = results[0].benchmarks["sums"]
+    benchmarks = {f"b{number}": one for number in range(4)}
+    many = replace(results[0], results={**results[0].results, "benchmarks": benchmarks})
+    assert words_of(many) == "Right answers: 83.3% on each of 4 benchmarks."
+
+
+def test_what_stands_between_backticks_is_code() -> None:
+    assert ticked("a `b <c>` d `e") == "a <code>b &lt;c&gt;</code> d `e"
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ Samples = Annotated[
 ]
 Limit = Annotated[
     int | None,
-    typer.Option("--limit", "--problems", min=1, metavar="N", help="The first N questions."),
+    typer.Option("--limit", "--problems", min=1, metavar="N", help="N questions, drawn by a hash."),
 ]
 File = Annotated[str | None, typer.Option(metavar="FILE", help="Any file, hub name or tiny:KIND.")]
 Column = Annotated[str, typer.Option(metavar="COLUMN", help="Of that file.")]
@@ -37,6 +37,7 @@ AnswerAfter = Annotated[
     str | None, typer.Option(metavar="MARK", help="The answer is what follows it: '####'.")
 ]
 Split = Annotated[str, typer.Option(help="Of a data set on the hub.")]
+Subset = Annotated[str | None, typer.Option(metavar="NAME", help="The same: its configuration.")]
 DataRoot = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Where benchmarks lie; or $GRPO_DATA.")
 ]
@@ -50,6 +51,9 @@ Temperature = Annotated[float | None, typer.Option(min=0, help="0.6 as R1; 0 is 
 TopP = Annotated[float | None, typer.Option(min=0.001, max=1, help="0.95 as R1.")]
 MaxTokens = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Of an answer; else the model's window.")
+]
+Stop = Annotated[
+    list[str] | None, typer.Option(metavar="TEXT", help="An answer ends after it, too; repeat it.")
 ]
 System = Annotated[str | None, typer.Option(metavar="TEXT", help="System text.")]
 Prompt = Annotated[

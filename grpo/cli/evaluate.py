@@ -23,10 +23,12 @@ def evaluate(
     answer: to.Column = "answer",
     answer_after: to.AnswerAfter = None,
     split: to.Split = "test",
+    subset: to.Subset = None,
     reward: to.Reward = None,
     temperature: to.Temperature = None,
     top_p: to.TopP = None,
     max_tokens: to.MaxTokens = None,
+    stop: to.Stop = None,
     system: to.System = None,
     prompt: to.Prompt = None,
     prefill: to.Prefill = None,
@@ -46,9 +48,10 @@ def evaluate(
     with user_errors(can_resume=True):
         there = (model, api_key_env, concurrency, retries, timeout)
         ask = _asker(checkpoint, endpoint, engine, overrides or [], there)
-        own = (data, question, answer, answer_after, split)
+        own = (data, question, answer, answer_after, split, subset)
         put = (system, prompt, prefill, chat)
-        how = (temperature, top_p, max_tokens, *put, reward, k, limit, seed)
+        ends = tuple(stop) if stop else None
+        how = (temperature, top_p, max_tokens, ends, *put, reward, k, limit, seed)
         ask(benchmarks=names(benchmarks), root=data_root, out=out, **_wanted(own, how))
 
 

@@ -33,6 +33,9 @@ def rescore(
 def compare(
     before: Result,
     after: Result,
+    verdict: Annotated[
+        str | None, typer.Option(metavar="NAME", help="lenient, ..., a reward; else the score.")
+    ] = None,
     show: Annotated[int, typer.Option(min=0, metavar="N", help="Changed questions shown.")] = 10,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write it as an HTML page, too.")
@@ -42,7 +45,7 @@ def compare(
     with user_errors():
         from grpo.compare import compare_results
 
-        compare_results(before, after, shown=show, out=out)
+        compare_results(before, after, verdict=verdict, shown=show, out=out)
 
 
 def scale(

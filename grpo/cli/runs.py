@@ -86,12 +86,16 @@ def status(run_dir: Run) -> None:
         print_status(run_dir)
 
 
-def report(run_dir: Run) -> None:
-    """Write a run's report.html: curves, tables and every completion."""
+def report(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A run's, runs/NAME, or a result's.")
+    ],
+) -> None:
+    """Write the report.html of a run, or of a result of `grpo eval`, anew."""
     with user_errors():
-        from grpo.report import write_report
+        from grpo.report import write_page_of
 
-        typer.echo(write_report(run_dir))
+        typer.echo(write_page_of(folder))
 
 
 def recipes() -> None:

@@ -112,7 +112,7 @@ class LocalAnswerer:
             raise UserError(
                 f"problem {problem.id!r} is {len(ids):,} tokens with its prompt, which leaves no "
                 f"room for an answer in a window of {self._window:,}: take a longer one "
-                "(--window), or leave the problem out"
+                "(sampler.max_model_len), or leave the problem out"
             )
         return Put(text, ids, len(ids))
 

@@ -1,6 +1,6 @@
 """From benchmarks and knobs to tasks, and the references that nobody could match refused."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from grpo.errors import UserError
 from grpo.eval.marker import ScorerOf
@@ -29,38 +29,56 @@ def benchmark_task(loaded: Loaded, knobs: Knobs, run: Prompt | None, *, has_temp
             "source": loaded.source,
             "sha256": loaded.sha256,
             "rows": loaded.rows,
-            "verified": line.verified,
-            "notes": _notes(loaded),
+            "verified": None if line.rows is None else loaded.is_verified,
+            "notes": list(_notes(loaded)),
         },
     )
 
 
-def _notes(loaded: Loaded) -> list[str]:
-    notes = []
+def _notes(loaded: Loaded) -> Iterator[str]:
+    line = loaded.benchmark
     if loaded.repeated:
-        notes.append(
+        yield (
             f"{loaded.repeated} of {loaded.rows:,} questions stand there more than once: the "
             "interval takes them for independent"
         )
-    if loaded.benchmark.rows is not None and not loaded.benchmark.verified:
-        notes.append(
-            "its reader was tested on the published form alone, not on the file: look at a few "
-            "samples before you believe the score"
+    if line.rows is None:
+        return
+    if not line.verified or loaded.on_hub:
+        yield (
+            "its reader was tested on the published form alone, not on what "
+            f"{'the hub has' if loaded.on_hub else 'the file holds'}: look at a few samples before "
+            "you believe the score"
         )
-    return notes
+    if loaded.rows != line.rows:
+        yield f"{loaded.rows:,} rows are there and {line.rows:,} are published: this is another set"
 
 
 def deviations_of(
     tasks: Sequence[Task], benchmarks: Sequence[Loaded], sampling: Sampling
 ) -> list[str]:
-    """In what the tasks are not put as R1's were."""
-    lines = [loaded.benchmark for loaded in benchmarks]
-    prompts = [(line.style, task.prompt) for line, task in zip(lines, tasks, strict=True)]
-    ks = {line.name: (task.k, line.r1_k) for line, task in zip(lines, tasks, strict=True)}
-    return deviations(sampling, prompts, ks)
+    """In what the tasks are not put as R1's were, nor judged by their benchmarks' own rewards."""
+    pairs = list(zip([loaded.benchmark for loaded in benchmarks], tasks, strict=True))
+    prompts = [(line.style, task.prompt) for line, task in pairs]
+    ks = {line.name: (task.k, line.r1_k) for line, task in pairs}
+    judged = [
+        f"{line.name}: judged by {task.marking.score} (its own: {line.reward})"
+        for line, task in pairs
+        if task.marking.score != line.reward
+    ]
+    return [*deviations(sampling, prompts, ks), *judged]
 
 
-def check_markings(tasks: Sequence[Task], scorer_of: ScorerOf) -> None:
+Places = Mapping[str, Mapping[str, str]]
+"""By task and problem id: where the row stands ("mine.jsonl:7")."""
+
+
+def places_of(benchmarks: Sequence[Loaded]) -> Places:
+    """Where the rows of benchmarks stand."""
+    return {loaded.benchmark.name: loaded.places for loaded in benchmarks}
+
+
+def check_markings(tasks: Sequence[Task], scorer_of: ScorerOf, places: Places) -> None:
     """Loads the rewards, which say what is wrong with them before anything is drawn.
 
     Raises UserError, naming the rows, where a reference cannot be read as an answer.
@@ -78,11 +96,12 @@ def check_markings(tasks: Sequence[Task], scorer_of: ScorerOf) -> None:
         pairs = zip(task.problems, verdicts, strict=True)
         bad = [p for p, verdict in pairs if verdict.outcomes["accuracy"] == "skipped"]
         if bad:
-            raise UserError(_refusal(task, bad))
+            raise UserError(_refusal(task, bad, places.get(task.name, {})))
 
 
-def _refusal(task: Task, bad: Sequence[Problem]) -> str:
-    shown = ", ".join(f"{problem.id!r} ({problem.answer!r:.60})" for problem in bad[:NAMED])
+def _refusal(task: Task, bad: Sequence[Problem], places: Mapping[str, str]) -> str:
+    rows = [(places.get(one.id, repr(one.id)), one.answer) for one in bad[:NAMED]]
+    shown = ", ".join(f"{row} ({answer!r:.60})" for row, answer in rows)
     more = f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
     return (
         f"{task.name}: the answers of {len(bad)} of {len(task.problems)} rows cannot be read, so "

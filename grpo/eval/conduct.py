@@ -19,7 +19,7 @@ from grpo.eval.row import Row
 from grpo.eval.score import scored
 from grpo.eval.shelf import Shelf
 from grpo.eval.task import Task
-from grpo.recipe.sections import Sampling
+from grpo.recipe.sections import Runtime, Sampling
 from grpo.versions import versions
 
 
@@ -27,8 +27,8 @@ from grpo.versions import versions
 class Evaluation:
     """What is asked of whom: all that must be the same for a folder to be gone on with.
 
-    `checkpoint` names and hashes what answers, `engine` what samples may depend on besides;
-    `about` goes into the results beside them.
+    `checkpoint` names and hashes what answers, `engine` what samples may depend on besides. What
+    goes into the results beside them: `about` as it is, `judging` (see `judging_of`) as a knob.
 
     >>> Evaluation((task,), Sampling(temperature=0.6, top_p=0.95), 0,
     ...            {"path": "models/smollm2", "sha256": "9f86..."}, {"engine": "vllm"})
@@ -40,6 +40,7 @@ class Evaluation:
     checkpoint: Mapping[str, Any]
     engine: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
+    judging: Mapping[str, Any] = field(default_factory=dict)
 
     def plan(self) -> dict[str, Any]:
         """As plan.json holds it."""
@@ -52,6 +53,14 @@ class Evaluation:
         }
         copied: dict[str, Any] = json.loads(json.dumps(plain))
         return copied
+
+
+def judging_of(runtime: Runtime) -> dict[str, float]:
+    """What a reward may take for a sample: beyond it the sample counts as wrong."""
+    return {
+        "reward_deadline": runtime.reward_deadline,
+        "reward_memory_mib": runtime.reward_memory_mib,
+    }
 
 
 def conduct(
@@ -98,9 +107,14 @@ def results_of(evaluation: Evaluation, rows: Sequence[Row]) -> dict[str, Any]:
         }
         for task in evaluation.tasks
     }
+    knobs = {
+        "sampling": evaluation.sampling.model_dump(mode="json"),
+        "seed": evaluation.seed,
+        "judging": dict(evaluation.judging),
+    }
     return {
         "checkpoint": dict(evaluation.checkpoint),
-        "knobs": {"sampling": evaluation.sampling.model_dump(mode="json"), "seed": evaluation.seed},
+        "knobs": knobs,
         **evaluation.about,
         "benchmarks": benchmarks,
         "versions": versions(),

@@ -31,8 +31,8 @@ _ELSEWHERE = 2**31
 class EndpointAnswerer:
     """A model behind `endpoint`, asked with `sampling`; `served` is what `look_up` found there.
 
-    vLLM's own knobs are used where vLLM answers: special tokens are kept, its server's sampling
-    defaults are overruled, and an answer can be begun with a prefill.
+    vLLM's own knobs are used where vLLM answers: special tokens and stop texts are kept, its
+    server's sampling defaults are overruled, and an answer can be begun with a prefill.
     """
 
     def __init__(self, endpoint: Endpoint, served: Served, sampling: Sampling) -> None:
@@ -174,6 +174,7 @@ def _vllm_knobs(sampling: Sampling, asked: Asked) -> dict[str, Any]:
         "min_p": 0.0,
         "repetition_penalty": 1.0,
         "skip_special_tokens": False,
+        "include_stop_str_in_output": True,
     }
     if asked.put.sent[-1]["role"] == "assistant":
         knobs |= {"add_generation_prompt": False, "continue_final_message": True}

@@ -33,8 +33,8 @@ class Knobs:
     """What a user may change; None is as the checkpoint's run has it, else as R1 has it.
 
     `prompt` is the user's turn with {question} in it. `max_tokens` of None is what the model's
-    window leaves, at most R1's 32,768; `k` of None is the benchmark's own. A temperature of 0 is
-    greedy decoding.
+    window leaves, at most R1's 32,768; an answer ends after any of the texts `stop`; `k` of None is
+    the benchmark's own. A temperature of 0 is greedy decoding.
 
     >>> Knobs(temperature=1.0, k=16, limit=200)
     """
@@ -42,6 +42,7 @@ class Knobs:
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
+    stop: tuple[str, ...] | None = None
     system: str | None = None
     prompt: str | None = None
     prefill: str | None = None
@@ -56,7 +57,9 @@ class Knobs:
         usual = run or Sampling(
             temperature=0.6, top_p=0.95, max_tokens=min(R1_MAX_TOKENS, window - 1)
         )
-        asked = {"top_p": self.top_p, "max_tokens": self.max_tokens}
+        asked: dict[str, Any] = {
+            "top_p": self.top_p, "max_tokens": self.max_tokens, "stop": self.stop,
+        }  # fmt: skip
         if self.temperature == 0:
             asked |= {"temperature": 1.0, "top_k": 1}
         else:
@@ -96,15 +99,21 @@ def deviations(
 def _of_sampling(sampling: Sampling) -> Iterator[str]:
     if sampling.top_k == 1:
         yield "greedy decoding (R1: temperature 0.6, top-p 0.95)"
-        return
+    else:
+        yield from _of_drawing(sampling)
+    if sampling.max_tokens != R1_MAX_TOKENS:
+        yield f"max_tokens {sampling.max_tokens:,} (R1: {R1_MAX_TOKENS:,})"
+    if sampling.stop:
+        yield f"answers end after {' or '.join(map(repr, sampling.stop))} (R1: at its end alone)"
+
+
+def _of_drawing(sampling: Sampling) -> Iterator[str]:
     if sampling.temperature != 0.6:
         yield f"temperature {sampling.temperature:g} (R1: 0.6)"
     if sampling.top_p != 0.95:
         yield f"top-p {sampling.top_p:g} (R1: 0.95)"
     if sampling.top_k:
         yield f"top-k {sampling.top_k} (R1: none)"
-    if sampling.max_tokens != R1_MAX_TOKENS:
-        yield f"max_tokens {sampling.max_tokens:,} (R1: {R1_MAX_TOKENS:,})"
 
 
 def _of_prompts(prompts: Sequence[tuple[str, Prompt]]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Stored samples judged again, by the rewards as they are now or by another, and what flipped."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,10 +73,13 @@ def judged_again(rows: Sequence[Row], by: Marking, scorer_of: ScorerOf) -> list[
     ]
 
 
-def write_rejudged(folder: Path, result: Result, found: Sequence[Rejudged]) -> None:
+def write_rejudged(
+    folder: Path, result: Result, found: Sequence[Rejudged], judging: Mapping[str, Any]
+) -> None:
     """The new verdicts as a result of their own. Raises UserError for a folder that holds another.
 
-    `folder` may be the result's own: its verdicts are then replaced.
+    `folder` may be the result's own: its verdicts are then replaced. `judging` is what a reward
+    could take for a sample this time.
     """
     own = folder.resolve() == result.folder.resolve()
     if not own and folder.is_dir() and any(folder.iterdir()):
@@ -90,5 +93,9 @@ def write_rejudged(folder: Path, result: Result, found: Sequence[Rejudged]) -> N
         }
     write_rows(folder / SAMPLES, [row for one in found for row in one.after])
     atomic_write(folder / PLAN, json.dumps(plan, indent=1, ensure_ascii=False) + "\n")
-    results = {**result.results, "benchmarks": {one.benchmark: one.new for one in found}}
-    write_results(folder, results | {"rejudged_from": str(result.folder)})
+    changed = {
+        "benchmarks": {one.benchmark: one.new for one in found},
+        "knobs": {**result.results["knobs"], "judging": dict(judging)},
+        "rejudged_from": str(result.folder),
+    }
+    write_results(folder, {**result.results, **changed})

@@ -51,10 +51,14 @@ class Scaled:
 def scaled(result: Result, graders: Sequence[Grader], verdict: str | None = None) -> list[Scaled]:
     """The curves of every benchmark of `result`, by `verdict` or each by its own.
 
-    Raises UserError for a verdict the samples were not judged by, and what graders raise.
+    Where nothing is right or wrong there is no curve. Raises UserError for a result without any,
+    for a verdict the samples were not judged by, and what graders raise.
     """
+    names = [name for name in result.benchmarks if result.marking(name).verdicts]
+    if not names:
+        raise UserError(f"{result.folder}: nothing is right or wrong there, so nothing can scale")
     found = []
-    for name in result.benchmarks:
+    for name in names:
         by = verdict or result.marking(name).score
         table = table_of(by_question(result.rows_of(name)), result.marking(name), by, graders)
         curves = scaling(table.correct, table.answers, table.scores, key=same_answer)

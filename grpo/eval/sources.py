@@ -5,8 +5,8 @@ the hub. A user's own file is a benchmark too, of one line made for it.
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from grpo.errors import UserError
@@ -28,12 +28,14 @@ OWN_REWARDS = {"reasoning_gym": "reasoning_gym"}
 
 @dataclass(frozen=True)
 class Loaded:
-    """A benchmark's problems, the first `limit` of its `rows`.
+    """A benchmark's problems: all of its `rows`, or a fixed draw from them.
 
     `sha256` is that of all questions and answers, asked or not; `repeated` counts questions whose
-    text stood there before under another id.
+    text stood there before under another id; `places` says where a problem's row stands, by its
+    id. `on_hub` where no file of the user's was read.
 
-    >>> Loaded(benchmark, "data/gsm8k/test.jsonl", (Problem(...), ...), 1319, "9f86...", 0)
+    >>> Loaded(benchmark, "data/gsm8k/test.jsonl", (Problem(...), ...), 1319, "9f86...", 0,
+    ...        {"0": "data/gsm8k/test.jsonl:1", ...}, on_hub=False)
     """
 
     benchmark: Benchmark
@@ -42,6 +44,15 @@ class Loaded:
     rows: int
     sha256: str
     repeated: int
+    places: Mapping[str, str] = field(default_factory=dict)
+    on_hub: bool = False
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether the table's reader was tried on what was read here: a verified line's file, whole
+        as it was published."""
+        line = self.benchmark
+        return line.verified and not self.on_hub and self.rows == line.rows
 
 
 def data_root(named: Path | None) -> Path:
@@ -56,7 +67,14 @@ def local_file(benchmark: Benchmark, root: Path) -> Path | None:
 
 
 def own_file(
-    source: str, question: str, answer: str, *, after: str | None, reward: str | None, split: str
+    source: str,
+    question: str,
+    answer: str,
+    *,
+    after: str | None,
+    reward: str | None,
+    split: str,
+    subset: str | None = None,
 ) -> Benchmark:
     """A user's file, hub name or tiny:SPEC as a benchmark called by its stem.
 
@@ -70,7 +88,7 @@ def own_file(
     style = reward if reward in ("choice", "code") else "maths"
     name = Path(source).stem if Path(source).suffix.lower() in readers.READERS else source
     texts = (question, answer, "id")
-    hub = Hub(source, split)
+    hub = Hub(source, split, subset)
     return Benchmark(name, None, source, hub, form, reward, style=style, language="", texts=texts)
 
 
@@ -85,23 +103,43 @@ def load(benchmark: Benchmark, root: Path, limit: int | None = None) -> Loaded:
             f"put it there, or name another folder: --data-root, or {ROOT} in the environment"
         )
     try:
-        problems = list(_problems(benchmark, source))
+        placed = list(_problems(benchmark, source))
     except (ValueError, FileNotFoundError) as error:
         # A user's own file was never looked for anywhere else.
         looked = path is not None or benchmark.rows is None
         missing = "" if looked else f"{root} has no {benchmark.file}, and "
         raise UserError(f"benchmark {benchmark.name!r}: {missing}{error}") from error
-    if not problems:
+    if not placed:
         raise UserError(f"benchmark {benchmark.name!r}: {source} holds no problems")
-    repeated = len(problems) - len({problem.key for problem in problems})
-    asked = tuple(problems[:limit])
-    return Loaded(benchmark, source, asked, len(problems), _digest(problems), repeated)
+    problems = [problem for _, problem in placed]
+    return Loaded(
+        benchmark,
+        source,
+        drawn(problems, limit),
+        rows=len(problems),
+        sha256=_digest(problems),
+        repeated=len(problems) - len({problem.key for problem in problems}),
+        places={problem.id: where for where, problem in placed},
+        on_hub=path is None and benchmark.rows is not None,
+    )
 
 
-def _problems(benchmark: Benchmark, source: str) -> Iterator[Problem]:
+def drawn(problems: Sequence[Problem], limit: int | None) -> tuple[Problem, ...]:
+    """`limit` of the problems, in their order: those whose ids hash lowest.
+
+    Many sets are sorted by subject or level, and the first of them are no draw from the whole. A
+    larger limit keeps those of a smaller one.
+    """
+    kept = sorted(problems, key=lambda one: hashlib.blake2b(one.id.encode()).digest())[:limit]
+    names = {problem.id for problem in kept}
+    return tuple(problem for problem in problems if problem.id in names)
+
+
+def _problems(benchmark: Benchmark, source: str) -> Iterator[tuple[str, Problem]]:
+    """Each problem, and where its row stands."""
     kind, colon, _ = source.partition(":")
     if colon and kind in GENERATORS:
-        yield from load_problems(source)
+        yield from ((f"{source} problem {n}", one) for n, one in enumerate(load_problems(source)))
         return
     seen: dict[str, str] = {}
     for number, (where, posed) in enumerate(_posed(benchmark, source)):
@@ -112,7 +150,8 @@ def _problems(benchmark: Benchmark, source: str) -> Iterator[Problem]:
         columns = dict(posed.columns)
         if benchmark.language:
             columns["language"] = benchmark.language
-        yield Problem(name, posed.question, posed.answer, normalised(posed.question), columns)
+        key = normalised(posed.question)
+        yield where, Problem(name, posed.question, posed.answer, key, columns)
 
 
 def _posed(benchmark: Benchmark, source: str) -> Iterator[tuple[str, Posed]]:

@@ -28,8 +28,10 @@ from grpo.report.scores import (
 )
 from grpo.report.tables import trend
 from grpo.report.terminal import ascii_text, before_after
+from grpo.report.text import duration
 
 WIDEST_NAME = 16
+WIDEST_CELL = 24
 PARTS_SHOWN = 12
 
 
@@ -49,7 +51,8 @@ def show_results(results: Mapping[str, Any], folder: Path, console: Console) -> 
         notes.add_row(Text(f"{_short(name)}:"), Text(text, style="yellow"))
     if notes.row_count:
         console.print(notes)
-    console.print(Text(f"In brackets: 95% intervals. Result: {folder}"), soft_wrap=True)
+    took = f"Took {duration(results['seconds'])}. " if results["tokens_per_second"] else ""
+    console.print(Text(f"In brackets: 95% intervals. {took}Result: {folder}"), soft_wrap=True)
 
 
 def _notes(results: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -75,7 +78,9 @@ def _scores(benchmarks: Mapping[str, Mapping[str, Any]], console: Console) -> Ta
             if part != "language" and len(scores) <= PARTS_SHOWN:
                 for label in scores:
                     score = _with_interval(read_score(scores, label), is_share(found))
-                    table.add_row(Text(f"  {label}", style="dim"), "", score)
+                    # A level is often a bare number.
+                    name = f"level {label}" if part == "level" else label
+                    table.add_row(Text(f"  {name}", style="dim"), "", score)
     return table
 
 
@@ -128,11 +133,14 @@ def comparison_table(found: Mapping[str, Comparison], console: Console) -> Table
 
 
 def flips_table(rows: Sequence[tuple[str, ...]], heads: Sequence[str], console: Console) -> Table:
-    """What changed, a line each; the last column takes the room that is left."""
+    """What changed, a line each; the last column takes the room that is left, and where there is
+    none, the first is cut short, too."""
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     for place, head in enumerate(heads):
-        is_last = place == len(heads) - 1
-        table.add_column(head, no_wrap=True, max_width=None if is_last else 24)
+        widest = max(len(cells[place]) for cells in ((*heads,), *rows))
+        kept = min(widest, WIDEST_CELL) if 0 < place < len(heads) - 1 else None
+        most = WIDEST_CELL if place < len(heads) - 1 else None
+        table.add_column(head, no_wrap=True, min_width=kept, max_width=most)
     for row in rows:
         table.add_row(*map(Text, row))
     return table

@@ -5,19 +5,24 @@ is written nor while it is read; without JavaScript all but the table of complet
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from grpo.errors import UserError
+from grpo.eval.result import PLAN
 from grpo.report.answers import turns
 from grpo.report.completions import embedded
 from grpo.report.figures import stage_figures
 from grpo.report.headline import caveats, headline, steps_taken
+from grpo.report.result_page import write_result_page
 from grpo.report.run_directory import RunDirectory, read_run
 from grpo.report.scores import number
 from grpo.report.stage_makings import compute
 from grpo.report.stage_page import chain_of
 from grpo.report.tables import breakdowns, column_names, ends, score_rows
 from grpo.report.template import plain_script, script, style, template, write_page
+from grpo.report.text import duration
 
 PAGE_BYTES = 5_500_000
 LEAST_DATA_BYTES = 500_000
@@ -27,18 +32,38 @@ ANSWER_SHOWN = 2500
 def write_report(run_dir: Path) -> Path:
     """Write `run_dir/report.html` from what lies there, and return its path.
 
-    Completions get what room the rest leaves of PAGE_BYTES, at least LEAST_DATA_BYTES. The old
-    report stands until the new one is whole. Raises UserError when `run_dir` is no run directory.
+    Every evaluation gets a page of its own beside its samples. Completions get what room the rest
+    leaves of PAGE_BYTES, at least LEAST_DATA_BYTES. The old report stands until the new one is
+    whole. Raises UserError when `run_dir` is no run directory.
     """
     run = read_run(run_dir)
-    page, parts = template("report.html"), _parts(run)
+    page, parts = template("report.html"), _parts(run) | {"pages": _evaluation_pages(run)}
     rest = len(page.render(parts, data=None).encode())
     data = embedded(run.rollouts, max(LEAST_DATA_BYTES, PAGE_BYTES - rest))
     return write_page(page, {**parts, "data": data}, run_dir / "report.html")
 
 
+def write_page_of(folder: Path) -> Path:
+    """Write the report of the run, or else of the evaluation's result, in `folder`.
+
+    Raises UserError for a folder that is neither.
+    """
+    return write_result_page(folder) if (folder / PLAN).is_file() else write_report(folder)
+
+
+def _evaluation_pages(run: RunDirectory) -> dict[str, str]:
+    """The pages of the run's evaluations by stage, from where its report lies; of what cannot be
+    read there is none."""
+    written = {}
+    for stage in (evaluation["stage"] for evaluation in run.evaluations):
+        with suppress(UserError, OSError, ValueError, KeyError):
+            page = write_result_page(run.path / "evaluations" / stage)
+            written[stage] = page.relative_to(run.path).as_posix()
+    return written
+
+
 def _parts(run: RunDirectory) -> dict[str, Any]:
-    """Everything the template names but the completions."""
+    """What the template names but completions and the pages of evaluations."""
     before, after = ends(run.evaluations)
     chain = chain_of(run)
     return {
@@ -87,15 +112,3 @@ def _stage(run: RunDirectory, name: str, stage: Mapping[str, Any]) -> dict[str, 
         "compute": compute(stage),
         "status": str(stage.get("status", "")),
     }
-
-
-def duration(seconds: float) -> str:
-    """`8 min 06 s`; hours from an hour on.
-
-    >>> duration(486)
-    '8 min 06 s'
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -15,7 +15,7 @@ from grpo.eval.pairing import caveats
 from grpo.eval.result import Result
 from grpo.eval.row import Row
 from grpo.report.result_tables import Cell, cell
-from grpo.report.result_words import listed, name_of
+from grpo.report.result_words import blamed, listed, name_of
 from grpo.report.scores import Score, points, points_interval
 from grpo.report.tables import trend
 from grpo.report.template import style, template, write_page
@@ -47,12 +47,15 @@ class Change:
 
 @dataclass(frozen=True)
 class Side:
-    """What one result answered to a question: one of its samples, and how many were right.
+    """What one result answered to a question: one of its samples, the rewards by which it is not
+    right where there are several, and how many of the samples were right.
 
-    >>> Side(row, right=1, of=4)
+    >>> Side(row, is_right=False, blamed="format", right=1, of=4)
     """
 
     row: Row
+    is_right: bool
+    blamed: str
     right: int
     of: int
 
@@ -71,11 +74,17 @@ class Turned:
 
 
 def write_compare_page(
-    path: Path, before: Result, after: Result, found: Mapping[str, Comparison], shown: int
+    path: Path,
+    before: Result,
+    after: Result,
+    found: Mapping[str, Comparison],
+    shown: int,
+    measure: str | None = None,
 ) -> Path:
     """Write the comparison `found` of two results to `path`, which is returned.
 
-    `shown` changed questions of each benchmark are put side by side, each way.
+    `shown` changed questions of each benchmark are put side by side, each way; `measure` is what
+    they were compared by, where it is not their scores.
     """
     changes = [change_of(name, comparison) for name, comparison in found.items()]
     parts = {
@@ -83,10 +92,14 @@ def write_compare_page(
         "folders": (before.folder, after.folder),
         "headline": headline(changes),
         "facts": (),
-        "caveats": [*(f"{text}." for text in caveats(before, after)), *_left_out(found)],
+        "measure": measure,
+        "caveats": [
+            *(f"{text}." for text in caveats(before, after, found, measure)),
+            *_left_out(found),
+        ],
         "changes": changes,
         "extent": extent(changes),
-        "turned": list(turned(before, after, found, shown)),
+        "turned": list(turned(before, after, found, shown, measure)),
         "answer_shown": ANSWER_SHOWN,
         "style": style(),
     }
@@ -127,36 +140,48 @@ def change_of(name: str, found: Comparison) -> Change:
 
 
 def turned(
-    before: Result, after: Result, found: Mapping[str, Comparison], shown: int
+    before: Result,
+    after: Result,
+    found: Mapping[str, Comparison],
+    shown: int,
+    measure: str | None = None,
 ) -> Iterator[Turned]:
-    """The questions that got worse, then those that got better, benchmark by benchmark."""
+    """The questions that got worse, then those that got better, benchmark by benchmark; none where
+    they were compared by a reward, by which nothing is right or wrong."""
     for name, comparison in found.items():
-        old, new = (_by_question(result.rows_of(name)) for result in (before, after))
+        judged = [_judged(result, name, measure) for result in (before, after)]
         for way, sign in (("got worse", -1), ("got better", 1)):
             flips = [flip for flip in comparison.flips if flip.change * sign > 0]
-            pairs = (_pair(flip, old, new) for flip in flips[:shown])
-            if flips:
+            if flips and all(judged):
+                pairs = (_pair(flip, *judged) for flip in flips[:shown])
                 yield Turned(name, way, len(flips), tuple(pairs))
 
 
-def _by_question(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row.question_id, []).append(row)
+Judged = Mapping[str, list[tuple[Row, bool, str]]]
+"""By question, its samples, whether they are right, and who is to blame where not."""
+
+
+def _judged(result: Result, name: str, measure: str | None) -> Judged:
+    """The samples as the score judged them, or the verdict `measure`; empty where that is none."""
+    marking = result.marking(name)
+    verdict = measure or marking.score
+    found: dict[str, list[tuple[Row, bool, str]]] = {}
+    for row in result.rows_of(name) if verdict in marking.verdicts else ():
+        is_right = marking.is_right(verdict, row.found())
+        one = (row, is_right, blamed(row, marking, verdict))
+        found.setdefault(row.question_id, []).append(one)
     return found
 
 
-def _pair(
-    flip: Flip, old: Mapping[str, list[Row]], new: Mapping[str, list[Row]]
-) -> tuple[Side, Side]:
+def _pair(flip: Flip, old: Judged, new: Judged) -> tuple[Side, Side]:
     is_better = flip.change > 0
     return _side(old[flip.question], not is_better), _side(new[flip.question], is_better)
 
 
-def _side(rows: Sequence[Row], wanted: bool) -> Side:
+def _side(samples: Sequence[tuple[Row, bool, str]], wanted: bool) -> Side:
     """The first sample that shows the turn: a right one where it was better, a wrong one else."""
-    row = next((row for row in rows if row.correct == wanted), rows[0])
-    return Side(row, sum(row.correct for row in rows), len(rows))
+    shown = next((one for one in samples if one[1] == wanted), samples[0])
+    return Side(*shown, sum(is_right for _, is_right, _ in samples), len(samples))
 
 
 def _left_out(found: Mapping[str, Comparison]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from grpo.eval.result import Result
 from grpo.eval.row import Row
 from grpo.report.completions import LONGEST, evenly_spaced, script_safe
+from grpo.report.result_words import blamed
 from grpo.report.text import shortened
 
 LIMIT = 1000
@@ -47,7 +48,7 @@ def shown_samples(result: Result, budget: int) -> Shown | None:
     limit = LIMIT
     while True:
         wrong, right = chosen(result.rows, limit)
-        text = script_safe(_packed([*wrong, *right]))
+        text = script_safe(_packed([*wrong, *right], result))
         if len(text.encode()) <= budget or limit == 1:
             break
         limit //= 2
@@ -79,8 +80,9 @@ def _spread(rows: Sequence[Row], limit: int) -> list[Row]:
     return [row for name in by_benchmark for row in kept[name]]
 
 
-def _packed(rows: Sequence[Row]) -> dict[str, Any]:
+def _packed(rows: Sequence[Row], result: Result) -> dict[str, Any]:
     """Rows as short lists that point into shared lists of questions and words."""
+    markings = {name: result.marking(name) for name in result.benchmarks}
     asked: dict[tuple[str, str], int] = {}
     words: dict[str, int] = {}
     questions, packed = [], []
@@ -94,6 +96,7 @@ def _packed(rows: Sequence[Row]) -> dict[str, Any]:
             asked[row.question_key],
             row.sample,
             words.setdefault(str(row.outcome), len(words)),
+            words.setdefault(blamed(row, markings[row.benchmark]), len(words)),
             None if row.extracted is None else shortened(row.extracted, LONGEST_ANSWER),
             row.reward,
             words.setdefault(row.finish_reason, len(words)),

@@ -35,6 +35,8 @@ SHARES = (
     ("skipped", "skipped", "by the reward"),
 )
 ALWAYS_SHOWN = ("truncated", "unparseable")
+OF_SEVERAL = (("pass@k", "any of k right"), ("cons@k", "majority right"))
+"""Columns that say nothing new of one sample a question."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,7 @@ def heads(result: Result) -> list[tuple[str, str]]:
     found = result.benchmarks.values()
     return [
         ("avg@k", "samples right"),
-        ("pass@k", "any of k right"),
-        ("cons@k", "majority right"),
+        *(OF_SEVERAL if _has_several(found) else ()),
         *((name.replace("_", " "), VERDICTS.get(name, "")) for name in _verdicts(found)),
         *((head, about) for key, head, about in SHARES if _is_shown(key, found)),
         ("tokens", "mean"),
@@ -135,8 +136,8 @@ def cell(score: Score | None, share: bool = True) -> Cell:
 def _cells(found: Found, every: Collection[Found]) -> Iterator[Cell]:
     k = str(found["k"])
     yield cell(read_score(found, "avg"), is_share(found))
-    yield cell(read_score(found["pass"], k))
-    yield cell(read_score(found["cons"], k))
+    if _has_several(every):
+        yield from (cell(read_score(found[name], k)) for name in ("pass", "cons"))
     yield from (cell(read_score(found["scores"], name)) for name in _verdicts(every))
     yield from (Cell(f"{found[key]:.1%}") for key, _, _ in SHARES if _is_shown(key, every))
     tokens = number(found["mean_tokens"])
@@ -146,6 +147,11 @@ def _cells(found: Found, every: Collection[Found]) -> Iterator[Cell]:
 def _verdicts(every: Collection[Found]) -> list[str]:
     """The names of all other verdicts, each once."""
     return list(dict.fromkeys(name for found in every for name in found["scores"]))
+
+
+def _has_several(every: Collection[Found]) -> bool:
+    """Whether any benchmark has more than one sample a question."""
+    return any(found["k"] > 1 for found in every)
 
 
 def _is_shown(key: str, every: Collection[Found]) -> bool:

@@ -8,8 +8,9 @@ from pathlib import PurePath
 from typing import Any
 
 from grpo.eval.result import Result
+from grpo.eval.row import Row
+from grpo.eval.task import Marking
 from grpo.report.draft_rows import draft_of, draft_sentence
-from grpo.report.page import duration
 from grpo.report.scores import (
     NONE,
     Score,
@@ -19,7 +20,7 @@ from grpo.report.scores import (
     number,
     read_score,
 )
-from grpo.report.text import short_name
+from grpo.report.text import duration, short_name
 
 NAMED = 3
 """Benchmarks that the headline names one by one."""
@@ -45,6 +46,8 @@ def headline(result: Result) -> str:
         return f"Right answers: {listed(each)}."
     known = {n: score for n, score in scores.items() if score and is_share(found[n])}
     worst, best = (pick(known, key=lambda name: known[name].mean) for pick in (min, max))
+    if known[worst].mean == known[best].mean:
+        return f"Right answers: {amount(known[best], True)} on each of {len(found)} benchmarks."
     return (
         f"Right answers: from {_score(known[worst])} on {worst} to {_score(known[best])} on "
         f"{best}, over {len(found)} benchmarks."
@@ -83,7 +86,7 @@ def knobs(result: Result) -> list[tuple[str, str]]:
     """(name, value) of all that must be the same to get the same samples."""
     plan = result.plan
     found = {**plan["checkpoint"], **plan["sampling"], "seed": plan["seed"]}
-    engine = result.results.get("engine", {})
+    engine = {**result.results.get("engine", {}), **result.results["knobs"].get("judging", {})}
     found |= {name: value for name, value in engine.items() if name != "draft"}
     return [(name.replace("_", " "), _plain(value)) for name, value in found.items()]
 
@@ -99,6 +102,13 @@ def prompts(result: Result) -> list[tuple[str, list[tuple[str, str]]]]:
     for name, task in result.plan["tasks"].items():
         ways.setdefault(tuple(_put(task["prompt"])), []).append(name)
     return [(", ".join(names), list(way)) for way, names in ways.items()]
+
+
+def blamed(row: Row, marking: Marking, verdict: str | None = None) -> str:
+    """Which of a verdict's rewards found the sample not correct, where it has several: "format"."""
+    names = marking.verdicts.get(verdict or marking.score, ())
+    failed = [short_name(name) for name in names if row.found().get(name) != "correct"]
+    return ", ".join(failed) if len(names) > 1 else ""
 
 
 def listed(words: Sequence[str]) -> str:

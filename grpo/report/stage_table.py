@@ -125,7 +125,7 @@ def _column(measure: Measure, every: Sequence[Found], made_of: Mapping[str, str]
         Cell(
             amount(score, measure.share),
             amount_interval(score, measure.share),
-            _aside(measure, found, made_of),
+            _aside(measure, found, made_of) if score else "",
             is_telling and score is not None and score.mean == max(known),
         )
         for score, found in zip(scores, every, strict=True)

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from grpo.checkpoint.atomic import atomic_write
 from grpo.report.answers import verdict
-from grpo.report.text import marked, shortened
+from grpo.report.text import marked, shortened, ticked
 
 
 def template(name: str) -> jinja2.Template:
@@ -26,7 +26,9 @@ def template(name: str) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"marked": marked, "shortened": shortened, "verdict": verdict}
+    environment.filters |= {
+        "marked": marked, "shortened": shortened, "ticked": ticked, "verdict": verdict,
+    }  # fmt: skip
     return environment.get_template(name)
 
 

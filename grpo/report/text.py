@@ -1,10 +1,12 @@
-"""Completions as text on a page: shortened in the middle, tags set apart, all of it escaped."""
+"""Completions as text on a page: shortened in the middle, tags set apart, all of it escaped; and
+names and times in few characters."""
 
 import re
 
 from markupsafe import Markup, escape
 
 _SHORTER = {"language_consistency": "language"}
+_TICKED = re.compile("`([^`]+)`")
 TAGS = re.compile(r"(</?(?:think|answer)>)")
 
 
@@ -30,6 +32,18 @@ def short_name(reward: str) -> str:
     return _SHORTER.get(name, name)
 
 
+def duration(seconds: float) -> str:
+    """`8 min 06 s`; hours from an hour on.
+
+    >>> duration(486)
+    '8 min 06 s'
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
 def marked(text: str) -> Markup:
     """`text` escaped, with the tags of thought and answer wrapped for the style sheet."""
     if not text.strip():
@@ -37,3 +51,10 @@ def marked(text: str) -> Markup:
     tag = Markup('<span class="tag">{}</span>')
     pieces = enumerate(TAGS.split(text))
     return Markup("").join(tag.format(piece) if i % 2 else escape(piece) for i, piece in pieces)
+
+
+def ticked(text: str) -> Markup:
+    """`text` escaped, with what stands between backticks set as code."""
+    code = Markup("<code>{}</code>")
+    pieces = enumerate(_TICKED.split(text))
+    return Markup("").join(code.format(piece) if i % 2 else escape(piece) for i, piece in pieces)

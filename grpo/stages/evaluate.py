@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from grpo.eval.answerer import LocalAnswerer
-from grpo.eval.conduct import Evaluation, conduct
+from grpo.eval.conduct import Evaluation, conduct, judging_of
 from grpo.eval.examine import examine
 from grpo.model.load import load_tokenizer
 from grpo.recipe.stages import Evaluate
@@ -22,6 +22,7 @@ def run_evaluate(stage: Evaluate, bench: Workbench, checkpoint: Path) -> None:
         bench.recipe.seed,
         {"path": bench.run.named(checkpoint), "sha256": weights_hash(checkpoint)},
         about={"stage": stage.name, "parent": stage.parent},
+        judging=judging_of(bench.recipe.runtime),
     )
     # On every process, whatever is left to draw: an engine on one of them alone would hang.
     sampler = bench.sampler(checkpoint)

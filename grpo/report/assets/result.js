@@ -2,9 +2,9 @@
 (() => {
   "use strict";
   const data = JSON.parse(document.getElementById("completions-data").textContent);
-  const rows = data.rows.map(([group, sample, outcome, extracted, reward, finish, tokens, text]) => {
+  const rows = data.rows.map(([group, sample, outcome, blamed, extracted, reward, finish, tokens, text]) => {
     const [benchmark, id, question, gold, prompt] = data.questions[group];
-    return { group, benchmark, id, question, gold, prompt, sample, outcome: data.words[outcome], extracted, reward,
+    return { group, benchmark, id, question, gold, prompt, sample, outcome: data.words[outcome], blamed: data.words[blamed], extracted, reward,
       finish: data.words[finish], tokens, text, haystack: `${id}\n${question}\n${text}`.toLowerCase() };
   });
 
@@ -18,7 +18,8 @@
     noun: "samples",
     columns: [
       ...(benchmarks.length > 1 ? [["benchmark", (row) => row.benchmark]] : []),
-      ["verdict", (row) => row.outcome, (row) => (row.finish === "length" ? "cut off" : undefined)],
+      ["verdict", (row) => row.outcome,
+        (row) => [row.blamed && `by ${row.blamed}`, row.finish === "length" && "cut off"].filter(Boolean).join(", ")],
       ["answer", (row) => row.gold],
       ["read", (row) => row.extracted],
       ["tokens", (row) => row.tokens],
@@ -33,7 +34,7 @@
       (!verdict || row.outcome === verdict || (verdict === "not correct" && row.outcome !== "correct") ||
         (verdict === "cut off" && row.finish === "length")),
     group: { show: "show the samples of this question", leave: "show all questions" },
-    facts: (row) => [["question", row.id], ["answer", row.gold], ["read", row.extracted], ["verdict", row.outcome],
+    facts: (row) => [["question", row.id], ["answer", row.gold], ["read", row.extracted], ["verdict", row.outcome + (row.blamed && ` by ${row.blamed}`)],
       ["sample", row.sample], ["reward", row.reward], ["ended by", row.finish], ["prompt", row.prompt]],
   });
 })();
