@@ -167,6 +167,18 @@ def told(before: Any, after: Any) -> list[str]:
     return list(caveats(before, after, compared(before, after)))
 
 
+def test_scores_keep_their_room_beside_long_names(tmp_path: Path) -> None:
+    asked = [problem("test/counting_and_probability/1 of many.json", f"3 + 3 = {'?' * 90}", "6")]
+    for name, reply in (("wrong", doubling), ("right", always_right)):
+        evaluated(tmp_path / name, reply, task("a", asked))
+    done = grpo("compare", tmp_path / "wrong", tmp_path / "right")
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("test/")]
+    assert " 0.0% " in line and " 100.0% " in line and len(line) <= 80
+    done = grpo("rescore", tmp_path / "wrong", "--reward", "format")
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("a ")] or [""]
+    assert len(line) <= 80
+
+
 def test_what_was_not_alike_is_said(results: Path, tmp_path: Path) -> None:
     warm = evaluated(tmp_path / "warm", doubling, task("a", SUMS[1:], k=2), temperature=1.0)
     mixed, right = (read_result(results / name) for name in ("mixed", "right"))

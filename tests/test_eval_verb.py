@@ -95,7 +95,7 @@ def test_every_knob_reaches_the_prompt_and_the_record() -> None:
     )  # fmt: skip
     rows = read_result(Path("r")).rows
     assert len(rows) == 3
-    assert rows[0].prompt.startswith("<|system|>Be brief.<|end|><|user|>Q: A crate holds")
+    assert rows[0].prompt.startswith("<|system|>Be brief.<|end|><|user|>Q: A tram sells")
     assert rows[0].prompt.endswith("<|assistant|><think>")
     assert found["knobs"]["seed"] == 5
     assert found["deviations"] == [
@@ -162,7 +162,7 @@ def test_reasoning_gym_is_judged_by_its_own_scorer() -> None:
     source = "reasoning_gym:leg_counting"
     done = grpo("eval", "tiny-base", "--data", source, "--limit", 2, "-k", 1, *FEW, "--out", "r")
     assert done.exit_code == 0, done.output
-    assert "leg_counting:" in done.stdout  # of a long name what tells it from others
+    assert "\nleg_counting " in done.stdout  # of a long name what tells it from others
     result = read_result(Path("r"))
     assert result.benchmarks[source]["verdict"] == "reasoning_gym"
     assert result.rows[0].prompt.endswith("within \\boxed{}.<|end|><|assistant|>")
@@ -216,9 +216,11 @@ def test_a_run_s_checkpoint_is_asked_its_own_held_out_problems(run: Path) -> Non
 
 def test_a_run_s_checkpoint_is_asked_benchmarks_in_the_run_s_way(run: Path) -> None:
     checkpoint = run / "checkpoints/zero/step-000003"
-    done = grpo("eval", checkpoint, "--benchmarks", "gsm8k", "-k", 1, "--out", "r")
+    done = grpo("eval", checkpoint, "--benchmarks", "gsm8k", "-k", 1)
     assert done.exit_code == 0, done.output
-    result = read_result(Path("r"))
+    (folder,) = Path("runs/eval").iterdir()
+    assert folder.name.startswith("x-zero-step-000003-")
+    result = read_result(folder)
     assert result.rows[0].prompt.startswith("<|user|>Solve: A crate holds")
     assert any("prompt 'Solve: {question}'" in one for one in result.results["deviations"])
 

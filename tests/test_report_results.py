@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from grpo.cli import app
@@ -21,6 +22,7 @@ from grpo.eval.row import Row
 from grpo.eval.task import HELD_OUT
 from grpo.recipe.sections import Sampling
 from grpo.report.completions import LONGEST
+from grpo.report.evaluations import show_results
 from grpo.report.result_compare import change_of, extent, headline, turned, write_compare_page
 from grpo.report.result_page import write_result_page
 from grpo.report.result_samples import chosen, shown_samples
@@ -311,6 +313,24 @@ def test_compare_writes_the_page(results: tuple[Result, Result], tmp_path: Path)
     done = CliRunner().invoke(app, ["compare", *folders, "--out", str(tmp_path / "c.html")])
     assert done.exit_code == 0, done.output
     assert "sums: got worse" in page_of(tmp_path / "c.html").words
+
+
+def test_report_writes_the_page_of_a_result_anew(results: tuple[Result, Result]) -> None:
+    page = results[0].folder / "report.html"
+    page.unlink(missing_ok=True)
+    done = CliRunner().invoke(app, ["report", str(results[0].folder)])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == str(page) and "Right answers" in page_of(page).words
+
+
+def test_the_terminal_has_no_room_for_a_prompt_with_examples(
+    results: tuple[Result, Result], capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = f"prompt {'Q: 3 + 4? A: 7. ' * 30!r} (R1: its own)"
+    found = {**results[0].results, "deviations": [long, "top-p 1 (R1: 0.95)"]}
+    show_results(found, results[0].folder, Console(width=80, highlight=False))
+    said = " ".join(capsys.readouterr().out.split())
+    assert "...; top-p 1 (R1: 0.95)" in said and long not in said
 
 
 def test_rescore_writes_the_page_of_the_new_verdicts(

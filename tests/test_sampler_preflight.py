@@ -1,10 +1,13 @@
 """Checkpoints vLLM would fail on obscurely, or sample from in silence and wrongly, are refused."""
 
+import json
+
 import pytest
 import tiny_moe
 
 from grpo.errors import UserError
 from grpo.recipe.sections import SamplerConfig
+from grpo.sampler import open_sampler
 from grpo.sampler.preflight import model_dtype, read_config, refuse, refuse_depth
 
 PLAIN = SamplerConfig(max_model_len=512)
@@ -52,6 +55,16 @@ def test_experts_are_told_on_a_gpu_alone():
     # Of a dense model nobody asks, as of a student beside the mixture of experts.
     llama = {"model_type": "llama", "hidden_size": 576, "num_attention_heads": 9}
     refuse(llama, telling, cpu=True)
+
+
+@pytest.mark.parametrize("task", ["SequenceClassification", "TokenClassification"])
+def test_a_reward_model_is_asked_nothing(task, tmp_path):
+    written = {"model_type": "llama", "architectures": [f"LlamaFor{task}"]}
+    with pytest.raises(UserError, match=f"is a LlamaFor{task}, which scores answers"):
+        refuse(written, PLAIN, cpu=False)
+    (tmp_path / "config.json").write_text(json.dumps(written))
+    with pytest.raises(UserError, match=f"is a LlamaFor{task}, which scores answers"):
+        open_sampler(tmp_path, SamplerConfig(engine="plain"))
 
 
 def test_default_rope_of_other_models_is_fine():

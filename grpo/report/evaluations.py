@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -31,7 +32,8 @@ from grpo.report.terminal import ascii_text, before_after
 from grpo.report.text import duration
 
 WIDEST_NAME = 16
-WIDEST_CELL = 24
+WIDEST_CELL, NARROWEST = 24, 10
+WIDEST_NOTE = 120
 PARTS_SHOWN = 12
 
 
@@ -60,7 +62,12 @@ def _notes(results: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, found in results["benchmarks"].items():
         yield from ((name, text) for text in (*found["warnings"], *found.get("notes", ())))
     if deviations := results.get("deviations"):
-        yield "Not as R1", "; ".join(deviations)
+        yield "Not as R1", "; ".join(map(_brief, deviations))
+
+
+def _brief(text: str) -> str:
+    """What a line has room for: a prompt with examples is in the report."""
+    return text if len(text) <= WIDEST_NOTE else f"{text[: WIDEST_NOTE - 3]}..."
 
 
 def _short(name: str) -> str:
@@ -69,11 +76,14 @@ def _short(name: str) -> str:
 
 
 def _scores(benchmarks: Mapping[str, Mapping[str, Any]], console: Console) -> Table:
-    heads = ("asked", "score", "pass@k", "cons@k", "lenient", "cut", "unread")
+    # Of one sample a question they say nothing new.
+    several = any(found["k"] > 1 for found in benchmarks.values())
+    of_several = ("pass@k", "cons@k") if several else ()
+    heads = ("asked", "score", *of_several, "lenient", "cut", "unread")
     table = _table(console, "benchmark", *heads)
     table.collapse_padding = True
     for name, found in benchmarks.items():
-        table.add_row(_short(name), *_cells(found))
+        table.add_row(_short(name), *_cells(found, several))
         for part, scores in found["by"].items():
             if part != "language" and len(scores) <= PARTS_SHOWN:
                 for label in scores:
@@ -84,12 +94,13 @@ def _scores(benchmarks: Mapping[str, Mapping[str, Any]], console: Console) -> Ta
     return table
 
 
-def _cells(found: Mapping[str, Any]) -> Iterator[str]:
+def _cells(found: Mapping[str, Any], several: bool) -> Iterator[str]:
     k = str(found["k"])
     yield f"{found['questions']:,}x{k}"
     yield _with_interval(read_score(found, "avg"), is_share(found))
-    yield percent(read_score(found["pass"], k)).translate(ascii_text)
-    yield percent(read_score(found["cons"], k)).translate(ascii_text)
+    if several:
+        yield percent(read_score(found["pass"], k)).translate(ascii_text)
+        yield percent(read_score(found["cons"], k)).translate(ascii_text)
     yield percent(read_score(found["scores"], "lenient")).translate(ascii_text)
     yield f"{found['truncated']:.0%}"
     yield f"{found['unparseable']:.0%}"
@@ -133,14 +144,20 @@ def comparison_table(found: Mapping[str, Comparison], console: Console) -> Table
 
 
 def flips_table(rows: Sequence[tuple[str, ...]], heads: Sequence[str], console: Console) -> Table:
-    """What changed, a line each; the last column takes the room that is left, and where there is
-    none, the first is cut short, too."""
+    """What changed, a line each; the last column takes the room that is left, and where that is
+    too little, some of the first one's."""
+    *widths, _ = (
+        min(WIDEST_CELL, max(cell_len(cells[place]) for cells in ((*heads,), *rows)))
+        for place in range(len(heads))
+    )
+    # Between two columns, and in a terminal's frame the ends of the lines too.
+    gaps = 3 * len(widths) + 2 if console.is_terminal else 2 * len(widths)
+    room = console.width - gaps - sum(widths)
+    widths[0] = max(NARROWEST, widths[0] - max(0, NARROWEST - room))
+    last = max(NARROWEST, console.width - gaps - sum(widths))
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
-    for place, head in enumerate(heads):
-        widest = max(len(cells[place]) for cells in ((*heads,), *rows))
-        kept = min(widest, WIDEST_CELL) if 0 < place < len(heads) - 1 else None
-        most = WIDEST_CELL if place < len(heads) - 1 else None
-        table.add_column(head, no_wrap=True, min_width=kept, max_width=most)
+    for head, width in zip(heads, (*widths, last), strict=True):
+        table.add_column(head, no_wrap=True, max_width=width)
     for row in rows:
         table.add_row(*map(Text, row))
     return table

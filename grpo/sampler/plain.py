@@ -27,7 +27,7 @@ from transformers import (
 
 from grpo.model.load import quiet_loading
 from grpo.recipe.sections import SamplerConfig, Sampling
-from grpo.sampler.preflight import read_config
+from grpo.sampler.preflight import read_config, refuse_verifier
 from grpo.sampler.protocol import Weights
 from grpo.sampler.routing import RoutingNotes
 from grpo.sampler.tokens import end_tokens, room, texts
@@ -63,7 +63,7 @@ class PlainSampler:
         """From a checkpoint folder; with `model`, from that very object."""
         follows = model is not None
         if model is None or tokenizer is None:
-            read_config(checkpoint)
+            refuse_verifier(read_config(checkpoint))
         trust = config.trust_remote_code
         if model is None:
             with quiet_loading():

@@ -35,6 +35,7 @@ def refuse(values: dict[str, Any], config: SamplerConfig, *, cpu: bool) -> None:
 
     `values` is the checkpoint's config.json; `cpu` says whether the engine will run on one.
     """
+    refuse_verifier(values)
     _refuse_draft(values, config)
     _refuse_router(values)
     _refuse_routed_experts(values, config, cpu=cpu)
@@ -42,6 +43,19 @@ def refuse(values: dict[str, Any], config: SamplerConfig, *, cpu: bool) -> None:
     _refuse_rope(values, cpu=cpu)
     if cpu:
         _refuse_head_size(values)
+
+
+def refuse_verifier(values: dict[str, Any]) -> None:
+    """Raises UserError for a reward model or its like: it has a head of labels and says nothing.
+
+    Any engine: transformers would put a new head on it and draw noise.
+    """
+    name = next(iter(values.get("architectures") or [""]))
+    if name.endswith(("ForSequenceClassification", "ForTokenClassification")):
+        raise UserError(
+            f"the checkpoint is a {name}, which scores answers and gives none: name a model that "
+            "generates (`grpo scale --by` chooses with this one)"
+        )
 
 
 def _refuse_length(values: dict[str, Any], config: SamplerConfig) -> None:
