@@ -30,7 +30,7 @@ def compare_results(
     found, console = compared(before, after, verdict), Console(highlight=False)
     for when, result in (("before", before), ("after", after)):
         console.print(Text(f"{when}: {result.folder}"), soft_wrap=True)
-    console.print(comparison_table(found, console))
+    console.print(comparison_table(found))
     for name, comparison in found.items():
         _show_flips(name, comparison, after, shown, console)
     for text in caveats(before, after, found, verdict):

@@ -39,7 +39,7 @@ def rescore(
     if out is not None:
         write_rejudged(out, result, found, {"reward_deadline": deadline_s})
         write_result_page(out)
-    console.print(rejudged_table(found, console))
+    console.print(rejudged_table(found))
     for one in found:
         _show_flips(one, shown, console)
     if out is not None:

@@ -330,8 +330,12 @@ def test_what_bent_a_score_is_said(rows: list[Row]) -> None:
     assert scored(rows, marking("accuracy"))["warnings"] == []  # within so wide an interval
     many = [row for n in range(40) for row in _renamed(rows, n)]
     cut, lost = scored(many, marking("accuracy"))["warnings"]
-    assert cut.startswith("8% of the samples were cut off before an answer and count as wrong")
+    assert cut.startswith("8% of the samples were cut off and count as wrong")
     assert "may be up to 41.7%" in cut  # 4/12 right and 1/12 cut off
+    assert cut.endswith("; raise --max-tokens")
+    went_on = [replace(row, extracted="7") if row.is_truncated else row for row in many]
+    cut, _ = scored(went_on, marking("accuracy"))["warnings"]
+    assert cut.endswith("--max-tokens, or end them by --stop: 100% of them had answered")
     assert lost == (
         "no answer could be read in 8% of the samples, and 100% of those have no \\boxed{} and no "
         "<answer>; read leniently the score is 41.7% (`grpo rescore RESULT --reward "

@@ -17,12 +17,13 @@ from grpo.errors import UserError
 from grpo.eval.conduct import Evaluation, conduct
 from grpo.eval.marker import judged
 from grpo.eval.pairing import compared
+from grpo.eval.rejudge import Rejudged
 from grpo.eval.result import Result, read_result
 from grpo.eval.row import Row
 from grpo.eval.task import HELD_OUT
 from grpo.recipe.sections import Sampling
 from grpo.report.completions import LONGEST
-from grpo.report.evaluations import show_results
+from grpo.report.evaluations import comparison_table, rejudged_table, show_results
 from grpo.report.result_compare import change_of, extent, headline, turned, write_compare_page
 from grpo.report.result_page import write_result_page
 from grpo.report.result_samples import chosen, shown_samples
@@ -331,6 +332,33 @@ def test_the_terminal_has_no_room_for_a_prompt_with_examples(
     show_results(found, results[0].folder, Console(width=80, highlight=False))
     said = " ".join(capsys.readouterr().out.split())
     assert "...; top-p 1 (R1: 0.95)" in said and long not in said
+
+
+def wide(result: Result) -> Result:
+    """The result with the widest numbers there are."""
+    whole = {"value": 1.0, "low": 0.988, "high": 1.0}
+    about = {"avg": whole, "questions": 14_042, "k": 64, "pass": {"64": whole}, "by": {},
+             "cons": {"64": whole}, "scores": {"lenient": whole}, "unparseable": 1.0}  # fmt: skip
+    benchmarks = {"mawps_multiarith": {**result.benchmarks["sums"], **about}}
+    return replace(result, results={**result.results, "benchmarks": benchmarks})
+
+
+def test_no_number_is_cut_short_in_a_terminal_of_80_columns(
+    results: tuple[Result, Result], capsys: pytest.CaptureFixture[str]
+) -> None:
+    console = Console(width=80, force_terminal=True, color_system=None, highlight=False)
+    result = wide(results[0])
+    show_results(result.results, Path("r"), console)
+    (name, found), rows = next(iter(result.benchmarks.items())), tuple(results[0].rows)
+    by = results[0].marking("sums")
+    console.print(rejudged_table([Rejudged(name, by, rows * 4000, rows * 4000, found, found)]))
+    change = compared(*results)["sums"]
+    console.print(comparison_table({name: replace(change, p=0.00001)}))
+    said = capsys.readouterr().out
+    assert "14,042x64 100.0% (98.8-100.0) 100.0% 100.0%  100.0%  0%   100%" in said
+    assert "100.0% (98.8-100.0)" in said.partition("to right")[2]
+    assert "<0.0001" in said and "\N{HORIZONTAL ELLIPSIS}" not in said
+    assert max(map(len, said.splitlines())) <= 80
 
 
 def test_rescore_writes_the_page_of_the_new_verdicts(

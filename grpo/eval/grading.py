@@ -93,11 +93,13 @@ def _model(folder: Path, steps: str) -> Grader:
 
 def _logits(folder: Path, rows: Sequence[Row]) -> Scores:
     """As the reward `reward_model` judges, the whole completion, in the model's own template."""
+    from grpo.model.load import quiet_loading
     from grpo_rewards.reward_model import RewardModel, Settings
     from grpo_rewards.shown import conversation
     from grpo_rewards.verdict import Sample
 
-    model = RewardModel(Settings(str(folder), None, True, "auto", "float32", 64, 4096))
+    with quiet_loading():
+        model = RewardModel(Settings(str(folder), None, True, "auto", "float32", 64, 4096))
     samples = [Sample(row.prompt, row.completion, {"question": row.question}) for row in rows]
     return squashed(model([conversation(sample, "completion") for sample in samples]))
 

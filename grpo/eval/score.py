@@ -167,11 +167,11 @@ def part_of(row: Row, part: str) -> str | None:
 
 def _warnings(rows: Sequence[Row], avg: Estimate, lenient: Estimate | None) -> Iterator[str]:
     """What a reader must know before believing the score."""
-    cut = fmean(row.is_truncated and not row.correct for row in rows)
-    if cut and cut >= avg.high - avg.value:
+    cut = [row for row in rows if row.is_truncated and not row.correct]
+    if cut and (lost := len(cut) / len(rows)) >= avg.high - avg.value:
         yield (
-            f"{cut:.0%} of the samples were cut off before an answer and count as wrong: with room "
-            f"to end the score may be up to {avg.value + cut:.1%}; raise --max-tokens"
+            f"{lost:.0%} of the samples were cut off and count as wrong: with room to end the "
+            f"score may be up to {avg.value + lost:.1%}; raise --max-tokens{_had_answered(cut)}"
         )
     unread = [row for row in rows if row.outcome == "unparseable" and not row.is_truncated]
     if unread and (lost := len(unread) / len(rows)) >= avg.high - avg.value:
@@ -189,6 +189,12 @@ def _failures(rows: Sequence[Row], reward: str) -> Iterator[str]:
     """What a reader must know before believing the mean of a reward that looks on."""
     if count := sum(row.found().get(reward) in FAILED for row in rows):
         yield f"{reward} failed on {count:,} of {len(rows):,} samples"
+
+
+def _had_answered(cut: Sequence[Row]) -> str:
+    """That most of them had an answer and went on, if so."""
+    share = fmean(row.extracted is not None for row in cut)
+    return f", or end them by --stop: {share:.0%} of them had answered" if share > 0.5 else ""
 
 
 def _why_unread(unread: Sequence[Row], lenient: Estimate | None) -> str:

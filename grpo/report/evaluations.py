@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
@@ -44,7 +43,7 @@ def show_results(results: Mapping[str, Any], folder: Path, console: Console) -> 
     if own.get("verdict") == "strict":
         console.print(before_after([{"stage": "score", **evaluation_of(results)}]))
     else:
-        console.print(_scores(benchmarks, console))
+        console.print(_scores(benchmarks))
         if sentence := draft_sentence(draft_of(results)):
             console.print(Text(f"MTP draft: {sentence}."), soft_wrap=True)
     notes = Table.grid(padding=(0, 1))
@@ -75,13 +74,12 @@ def _short(name: str) -> str:
     return name if len(name) <= WIDEST_NAME else name.partition(":")[2] or name
 
 
-def _scores(benchmarks: Mapping[str, Mapping[str, Any]], console: Console) -> Table:
+def _scores(benchmarks: Mapping[str, Mapping[str, Any]]) -> Table:
     # Of one sample a question they say nothing new.
     several = any(found["k"] > 1 for found in benchmarks.values())
     of_several = ("pass@k", "cons@k") if several else ()
     heads = ("asked", "score", *of_several, "lenient", "cut", "unread")
-    table = _table(console, "benchmark", *heads)
-    table.collapse_padding = True
+    table = _table("benchmark", *heads)
     for name, found in benchmarks.items():
         table.add_row(_short(name), *_cells(found, several))
         for part, scores in found["by"].items():
@@ -111,23 +109,21 @@ def _with_interval(score: Score | None, share: bool) -> str:
     return (f"{text} ({between})" if between else text).translate(ascii_text)
 
 
-def rejudged_table(found: Sequence[Rejudged], console: Console) -> Table:
+def rejudged_table(found: Sequence[Rejudged]) -> Table:
     """A line a benchmark: its score before and after, and how many samples went which way."""
-    table = _table(console, "benchmark", "before", "after", "to right", "to wrong", "moved", "of")
+    table = _table("benchmark", "before", "after", "to right", "to wrong", "moved", "of")
     for one in found:
-        scores = (
-            _with_interval(read_score(results, "avg"), is_share(results))
-            for results in (one.old, one.new)
-        )
+        before = amount(read_score(one.old, "avg"), is_share(one.old)).translate(ascii_text)
+        after = _with_interval(read_score(one.new, "avg"), is_share(one.new))
         counts = (one.gained, len(one.flips) - one.gained, one.moved, len(one.after))
-        table.add_row(one.benchmark, *scores, *(f"{count:,}" for count in counts))
+        table.add_row(one.benchmark, before, after, *(f"{count:,}" for count in counts))
     return table
 
 
-def comparison_table(found: Mapping[str, Comparison], console: Console) -> Table:
+def comparison_table(found: Mapping[str, Comparison]) -> Table:
     """A line a benchmark: both scores, their difference in points with its interval, p, and how
     many questions got better and worse."""
-    table = _table(console, "benchmark", "before", "after", "change in points", "p", "up", "down")
+    table = _table("benchmark", "before", "after", "change in points", "p", "up", "down")
     for name, one in found.items():
         change = Score(one.difference.value, one.difference.low, one.difference.high)
         text = f"{points(change)} ({points_interval(change)})".translate(ascii_text)
@@ -150,12 +146,11 @@ def flips_table(rows: Sequence[tuple[str, ...]], heads: Sequence[str], console: 
         min(WIDEST_CELL, max(cell_len(cells[place]) for cells in ((*heads,), *rows)))
         for place in range(len(heads))
     )
-    # Between two columns, and in a terminal's frame the ends of the lines too.
-    gaps = 3 * len(widths) + 2 if console.is_terminal else 2 * len(widths)
-    room = console.width - gaps - sum(widths)
+    # Two columns of the terminal between any two of ours.
+    room = console.width - 2 * len(widths) - sum(widths)
     widths[0] = max(NARROWEST, widths[0] - max(0, NARROWEST - room))
-    last = max(NARROWEST, console.width - gaps - sum(widths))
-    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
+    last = max(NARROWEST, console.width - 2 * len(widths) - sum(widths))
+    table = Table(box=None, pad_edge=False)
     for head, width in zip(heads, (*widths, last), strict=True):
         table.add_column(head, no_wrap=True, max_width=width)
     for row in rows:
@@ -168,8 +163,9 @@ def share(value: float) -> str:
     return f"{value:.1%}"
 
 
-def _table(console: Console, first: str, *others: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
+def _table(first: str, *others: str) -> Table:
+    # No frame: 80 columns hold the numbers, and nothing beside them.
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
     table.add_column(first, no_wrap=True, max_width=WIDEST_NAME)
     for head in others:
         table.add_column(head, justify="right", no_wrap=True)

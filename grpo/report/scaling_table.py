@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -21,7 +20,7 @@ def show_scaled(found: Scaled, console: Console) -> None:
     """A line a curve, the interval at its last point, and the law of the coverage."""
     asked = f"{found.questions:,} questions, {found.samples:,} samples, judged by {found.verdict}"
     console.print(Text(f"\n{found.benchmark}: {asked}"))
-    console.print(_table(found, console))
+    console.print(_table(found))
     console.print(Text(law_in_words(found.scaling.law)), soft_wrap=True)
 
 
@@ -35,10 +34,11 @@ def law_in_words(law: Law | None) -> str:
     )
 
 
-def _table(found: Scaled, console: Console) -> Table:
+def _table(found: Scaled) -> Table:
     curves = found.scaling.curves
     ks = [*curves["coverage"]][-COLUMNS:]
-    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
+    # No frame: 80 columns hold the numbers, and nothing beside them.
+    table = Table(box=None, pad_edge=False)
     table.add_column("n samples", no_wrap=True, max_width=WIDEST_NAME)
     for head in (*map(str, ks), "interval"):
         table.add_column(head, justify="right", no_wrap=True)

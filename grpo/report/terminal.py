@@ -80,10 +80,8 @@ def _print_chain(run: RunDirectory, console: Console) -> None:
     rows = policies(run)
     _print_words(stage_words.headline(run, rows), stage_words.caveats(run), console)
     for told in (*stage_tables(rows), *draft_tables(rows)):
-        table = side_by_side(told)
-        table.box = table.box if console.is_terminal else None
         console.print(Text(f"\n{told.title}: {told.asked}".translate(ascii_text)))
-        console.print(table)
+        console.print(side_by_side(told))
     if wordless := [f"{label} {share}" for label, share in without_words(rows)]:
         console.print(Text(f"Thoughts without words, of no language: {', '.join(wordless)}."))
     if rows:
@@ -99,7 +97,8 @@ def _print_words(sentence: str, warnings: Sequence[str], console: Console) -> No
 
 def side_by_side(told: StageTable) -> Table:
     """A benchmark's rows by stage, the lead measure with its interval where there is room."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    # No frame: 80 columns hold the numbers, and nothing beside them.
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
     table.add_column("checkpoint", no_wrap=True, max_width=_WIDEST_STAGE)
     for measure in told.measures:
         # Over the digits, not over the mark of the best behind them.
