@@ -58,7 +58,7 @@ def _progress(stage: dict[str, Any] | None) -> Text:
         line.append(f"  {stage['steps']}/{stage['planned']} steps")
     line.append(f"  {_duration(stage['seconds'])}")
     if "wrote" in stage:
-        line.append(f"  {stage['wrote']['rows']:,} conversations")
+        line.append(f"  {stage['wrote']['rows']:,} rows")
     return line
 
 

@@ -283,7 +283,7 @@ def test_status_shows_what_was_written_and_what_lies_outside(tmp_path: Path) -> 
     assert [line.lstrip(" │├└─").rstrip() for line in shown.splitlines()] == [
         "small",
         f"base  {house.base}",
-        "pick  reject  done  0 s  4 conversations",
+        "pick  reject  done  0 s  4 rows",
         str(house.outside),
         "again  sft  done  4/4 steps  0 s",
     ]
