@@ -29,9 +29,14 @@ SMALL = (
     "stages.again.batch=16",
     "stages.again.epochs=1",
     "stages.again.evaluate_every=0",
-    "stages.helpful.data.size=96",
+    # So small a policy has no manners to be told apart by; its languages it does mix.
+    "stages.compared.rewards={language_consistency: 1.0}",
+    "stages.compared.gap=0.01",
+    "stages.compared.problems=40",
+    "stages.compared.samples=4",
+    "stages.helpful.beside.size=96",
     "stages.helpful.evaluate_pairs=40",
-    "stages.harmless.data.size=96",
+    "stages.harmless.beside.size=96",
     "stages.harmless.evaluate_pairs=40",
     "stages.scenarios.data.size=2000",
     "stages.scenarios.steps=2",
@@ -52,9 +57,11 @@ def manifest(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The chain, killed while it samples for rejection and in its last stage, and gone on."""
+    """The chain, killed while it samples for rejection and for comparison and in its last stage,
+    and gone on."""
     folder = tmp_path_factory.mktemp("chain") / "run"
-    for fault in ("sampling:kept:0:KILL", "sampling:scenarios:1:KILL"):
+    for stage in ("kept:0", "compared:0", "scenarios:1"):
+        fault = f"sampling:{stage}:KILL"
         assert chain(folder, fault=fault).code == -signal.SIGKILL
     done = chain(folder)
     assert done.code == 0, done.err
@@ -66,9 +73,10 @@ def test_every_stage_is_done_and_knows_where_it_came_from(run: Path) -> None:
     assert {entry["status"] for entry in stages.values()} == {"done"}
     assert list(stages) == [
         *("base-score", "cold", "cold-score", "reasoning", "reasoning-score", "kept", "again"),
-        *("helpful", "harmless", "again-score", "scenarios", "scenarios-score"),
+        *("compared", "helpful", "harmless", "again-score", "scenarios", "scenarios-score"),
     ]
     assert set(stages["again"]["parents"]) == {"base", "kept"}
+    assert set(stages["helpful"]["parents"]) == {"again", "compared"}
     assert set(stages["scenarios"]["parents"]) == {"again", "helpful", "harmless"}
     trained = ("cold", "reasoning", "again", "helpful", "harmless", "scenarios")
     assert all(stages[name]["flops"] > 0 for name in trained)
