@@ -47,7 +47,7 @@ def sampling(purpose: str, step: str, name: str) -> None:
     """In the 8th pass of vLLM over the rollout of `step`: all completions begun, few done."""
     from grpo.rollout.collect import Collector
 
-    def arm(collector: Any, problems: Any, at: int) -> None:
+    def arm(collector: Any, problems: Any, at: int, *times: Any) -> None:
         if (collector.purpose, at) == (purpose, int(step)):
             passes = iter(range(1, 10**9))
             engine = collector.sampler._engine.llm.llm_engine
