@@ -109,7 +109,11 @@ def test_a_config_that_hides_the_bias_is_named(mixture: Path) -> None:
 
 
 def test_it_is_said_before_anything_is_trained(dense: Path, tmp_path: Path) -> None:
-    one = recipe(dense, stage("sft"), stage("sft", name="two", parent="one", balance=1e-4))
+    one = recipe(
+        dense,
+        stage("sft", batch=16),
+        stage("sft", name="two", parent="one", batch=16, balance=1e-4),
+    )
     with (
         Workbench(one, RunDirectory(tmp_path / "run"), Accelerator(cpu=True)) as bench,
         pytest.raises(UserError, match="stage 'two' sets balance"),

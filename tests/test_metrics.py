@@ -115,5 +115,5 @@ def test_long_stages_speak_seldom_and_always_at_the_end(
         for _ in range(1010):
             progress.advance({})
     said = capsys.readouterr().out.splitlines()
-    assert len(said) == 26  # one in 40, and the last
+    assert len(said) == 25  # one in 41, and the last
     assert said[-1].startswith("zero 1010/1010")

@@ -3,7 +3,6 @@
 Only names are read: no tensor, and no model is built.
 """
 
-import json
 from collections.abc import Mapping
 from itertools import count, takewhile
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from grpo.checkpoint.weights import weight_names
 from grpo.errors import UserError
+from grpo.model.config_file import read_config
 
 KEY = "num_nextn_predict_layers"
 """D, by its name in config.json."""
@@ -28,7 +28,7 @@ def draft_heads(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 def heads_in(folder: Path) -> tuple[str, ...]:
     """`draft_heads` of the checkpoint in `folder`."""
-    return draft_heads(_config(folder))
+    return draft_heads(read_config(folder))
 
 
 def draft_depth(folder: Path) -> int:
@@ -36,7 +36,7 @@ def draft_depth(folder: Path) -> int:
 
     Raises UserError where its weights hold modules, and not as many as its config says.
     """
-    config = _config(folder)
+    config = read_config(folder)
     if config.get("model_type") != "deepseek_v3":
         return 0
     said, found = config.get(KEY) or 0, _found(folder, config["num_hidden_layers"])
@@ -55,8 +55,3 @@ def _found(folder: Path, layers: int) -> int:
         name.split(".")[2] for name in weight_names(folder) if name.startswith("model.layers.")
     }
     return sum(1 for _ in takewhile(lambda layer: str(layer) in there, count(layers)))
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text())
-    return config

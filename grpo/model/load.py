@@ -1,6 +1,5 @@
 """Any causal LM of transformers from a folder, a shipped name or the hub."""
 
-import json
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from transformers.utils import logging
 
 from grpo.checkpoint.weights import load_weights
 from grpo.errors import UserError
+from grpo.model.config_file import read_config
 from grpo.model.depth import draft_depth, heads_in
 from grpo.model.mtp import Mtp, load_mtp
 from grpo.recipe.sections import Model
@@ -91,7 +91,7 @@ def load_scorer(knobs: Model, folder: Path, seed: int) -> PreTrainedModel:
 def check_scorable(knobs: Model, folder: Path) -> None:
     """Raises UserError unless a reward model can be made of what is in `folder`: transformers has
     a sequence classifier of its architecture, and its tokenizer a chat template."""
-    architecture = json.loads((folder / "config.json").read_text()).get("model_type")
+    architecture = read_config(folder).get("model_type")
     if architecture not in SCORED and not knobs.trust_remote_code:
         raise UserError(
             f"transformers has no sequence classifier for the architecture {architecture!r} of the "

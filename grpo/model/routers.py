@@ -3,13 +3,12 @@
 Only DeepSeek-V3's routers are known: others have no bias that chooses and never weighs.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from grpo.checkpoint.weights import weight_names
 from grpo.errors import UserError
+from grpo.model.config_file import read_config
 from grpo.model.load import hollow_model
 from grpo.recipe.sections import Model
 
@@ -19,7 +18,7 @@ BIAS = "gate.e_score_correction_bias"
 def router_biases(knobs: Model, folder: Path) -> Mapping[str, int]:
     """The router biases of the model in `folder`, by name, with their numbers of experts; none
     for a model without experts, or with routers of another kind."""
-    if not _config(folder).get("n_routed_experts"):
+    if not read_config(folder).get("n_routed_experts"):
         return {}
     tensors = hollow_model(knobs, folder).state_dict()
     return {name: len(tensor) for name, tensor in tensors.items() if name.endswith(BIAS)}
@@ -35,14 +34,9 @@ def check_routers(folder: Path, biases: Mapping[str, int]) -> None:
             f"first is {lacking[0]}; take the whole checkpoint, or, where it never had any, write "
             f"zeros of [{biases[lacking[0]]}] into it under these names"
         )
-    method = _config(folder).get("topk_method")
+    method = read_config(folder).get("topk_method")
     if method != "noaux_tc":
         raise UserError(
             f"config.json in {folder} has topk_method={method!r}: vLLM would not load the "
             'routers\' bias (e_score_correction_bias); write "topk_method": "noaux_tc" into it'
         )
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text())
-    return config

@@ -123,8 +123,6 @@ class Workbench:
         """Read the problems and load the rewards of all stages: what is wrong with them stops the
         run here, before any model is loaded. What a stage of the run is still to make is left."""
         check_vocabularies(self.recipe, self.model)
-        check_drafts(self.recipe)
-        check_experts(self.recipe, self.model)
         for stage in self.recipe.stages:
             if isinstance(stage, Sft) and not _is_to_come(stage.data.path):
                 self.conversations(stage)
@@ -145,6 +143,8 @@ class Workbench:
                 self.order(stage)
             if isinstance(stage, Rl | Reject | Compare) and not _is_to_come(self.rewards(stage)):
                 self.scorer(self.rewards(stage)).start()
+        check_drafts(self.recipe)
+        check_experts(self.recipe, self.model)
 
     def resolved(self, stage: AnyStage) -> AnyStage:
         """`stage` with paths in the place of the stages it names, which are done."""
