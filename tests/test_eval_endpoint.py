@@ -97,7 +97,7 @@ def test_vllm_s_own_defaults_are_overruled_and_its_window_kept() -> None:
     assert request["stop"] == ["#"]
     knobs = ("top_k", "min_p", "repetition_penalty", "skip_special_tokens")
     assert [request[knob] for knob in knobs] == [0, 0.0, 1.0, False]
-    assert request["include_stop_str_in_output"] is True  # as our own engine keeps it
+    assert "include_stop_str_in_output" not in request  # it would keep the end token too
 
 
 def test_greedy_decoding_is_a_temperature_of_zero() -> None:
@@ -127,6 +127,14 @@ def test_an_endpoint_without_log_probabilities_is_asked_without() -> None:
     assert len(found) == 9
     refused = sum("logprobs" in request for request in server.requests)
     assert 1 <= refused <= 4  # those that were under way when the first was refused
+
+
+@pytest.mark.parametrize(("reason", "text"), [("#", "so 7#"), (None, "so 7"), (151645, "so 7")])
+def test_a_stop_text_is_kept_and_an_end_token_is_not(reason: Any, text: str) -> None:
+    whole = chat("so 7", stop_reason=reason)  # as vLLM names what ended the answer
+    with serving(lambda *_: whole) as server:
+        ((_, found),) = answerer(server).answer(asked(1))
+    assert found.text == text
 
 
 @pytest.mark.parametrize(

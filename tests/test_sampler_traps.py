@@ -63,7 +63,7 @@ def test_default_rope_is_refused_and_would_be_caught(opened, monkeypatch, tmp_pa
     folder = tiny_moe.save(unrotated, tmp_path)
     with pytest.raises(UserError, match="rope_type 'default'"):
         opened(where=folder)
-    monkeypatch.setattr(preflight, "_refuse_rope", lambda _values: None)
+    monkeypatch.setattr(preflight, "_refuse_rope", lambda _values, **_: None)
     with pytest.raises(ParityError):
         gate(opened(where=folder), unrotated)
 

@@ -161,7 +161,12 @@ class EndpointAnswerer:
             self._counted["prompt_tokens"] += usage.prompt_tokens
             self._counted["completion_tokens"] += usage.completion_tokens
         tokens = usage.completion_tokens if usage else len(steps or ())
-        return Answer(_text(choice), end, tokens, sum(s.logprob for s in steps) if steps else None)
+        return Answer(
+            _text(choice) + _stop_text(choice),
+            end,
+            tokens,
+            sum(s.logprob for s in steps) if steps else None,
+        )
 
 
 async def _next(answers: AsyncGenerator[tuple[int, Answer]]) -> tuple[int, Answer] | None:
@@ -174,11 +179,16 @@ def _vllm_knobs(sampling: Sampling, asked: Asked) -> dict[str, Any]:
         "min_p": 0.0,
         "repetition_penalty": 1.0,
         "skip_special_tokens": False,
-        "include_stop_str_in_output": True,
     }
     if asked.put.sent[-1]["role"] == "assistant":
         knobs |= {"add_generation_prompt": False, "continue_final_message": True}
     return knobs
+
+
+def _stop_text(choice: Choice) -> str:
+    """The stop text that ended the answer, which vLLM names beside it; empty for an end token."""
+    reason = (choice.model_extra or {}).get("stop_reason")
+    return reason if isinstance(reason, str) else ""
 
 
 def _text(choice: Choice) -> str:
