@@ -18,8 +18,8 @@ from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Architecture, Data, Llama
 from grpo.recipe.stages import (
     AnyStage,
-    Compare,
     Distill,
+    Drawn,
     Evaluate,
     Pretrain,
     Reject,
@@ -251,16 +251,14 @@ def _expert_groups(shape: Architecture) -> Iterator[tuple[str, str]]:
 
 
 def _floors(recipe: Recipe, stage: AnyStage) -> Iterator[tuple[str, str]]:
-    if not isinstance(stage, Reject | Compare):
+    if not isinstance(stage, Drawn):
         return
     rewards = recipe.rewards if stage.rewards is None else stage.rewards
     if not rewards:
         needs = f"a {stage.kind} stage needs at least one reward"
         yield "rewards", f"{needs}, such as `{{accuracy: 1.0}}`"
         return
-    if isinstance(stage, Compare):
-        return
-    for name in stage.keep.least:
+    for name in stage.keep.least if isinstance(stage, Reject) else ():
         if name not in rewards:
             known = ", ".join(rewards) or "none"
             yield "keep.least", f"no reward of this stage is called {name!r}; it has {known}"

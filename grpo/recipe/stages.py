@@ -171,43 +171,37 @@ class Rl(Stage):
         return {name: paid for one in self.domains.values() for name, paid in one.rewards.items()}
 
 
-class Reject(Stage):
-    """Rejection sampling: write down the best of many completions as conversations to learn from.
+class Drawn(Stage):
+    """What is made of completions of the training problems, drawn from its parent and judged.
 
-    Its weights pass through unchanged; what it puts out is `data/NAME.jsonl`.
+    The weights pass through unchanged; what it puts out is `data/NAME.jsonl`.
     """
 
     reads: ClassVar[tuple[str, ...]] = (*Stage.reads, "rewards")
 
-    kind: Literal["reject"]
     data: Data | None = knob(None, "this stage's problems; none: the recipe's")
     rewards: dict[str, Paid] | None = knob(None, "this stage's rewards; none: the recipe's")
     problems: int = knob(..., "training problems sampled, the first in file order", ge=1)
     samples: int = knob(16, "completions drawn a problem", ge=1)
     sampling: Sampling = Sampling(temperature=1.0, max_tokens=1024)
+
+
+class Reject(Drawn):
+    """Rejection sampling: write the best of many completions down as conversations."""
+
+    kind: Literal["reject"]
     keep: Keeping = Keeping()
     beside: Conversations | None = knob(
         None, "conversations put beside what was kept (R1: 200k that need no reasoning)"
     )
 
 
-class Compare(Stage):
-    """Ask a judge which of two completions is better: preferences for a reward model, drawn from
-    the model whose answers it is to judge.
-
-    Its weights pass through unchanged; what it puts out is `data/NAME.jsonl`.
-    """
-
-    reads: ClassVar[tuple[str, ...]] = (*Stage.reads, "rewards")
+class Compare(Drawn):
+    """Have the rewards judge which of two completions is better: preferences for a reward model,
+    drawn from the model whose answers it is to judge."""
 
     kind: Literal["compare"]
-    data: Data | None = knob(None, "this stage's problems; none: the recipe's")
-    rewards: dict[str, Paid] | None = knob(
-        None, "who judges: the completion of more reward is preferred; none: the recipe's"
-    )
-    problems: int = knob(..., "training problems sampled, the first in file order", ge=1)
     samples: int = knob(8, "completions drawn a problem", ge=2)
-    sampling: Sampling = Sampling(temperature=1.0, max_tokens=1024)
     pairs: int = knob(2, "pairs written a problem, at most", ge=1)
     gap: float = knob(0.5, "by how much the better one's reward is higher, at least", gt=0)
 

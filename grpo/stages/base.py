@@ -10,11 +10,11 @@ from grpo.model.load import base_folder
 from grpo.recipe.references import BASE
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Model, SamplerConfig
-from grpo.recipe.stages import AnyStage, Compare, Distill, Evaluate, Reject, Rl
+from grpo.recipe.stages import AnyStage, Distill, Drawn, Evaluate, Rl
 from grpo.sampler import check_sampled
 from grpo.stages.replay import check_replay
 
-SAMPLING = (Rl, Distill, Reject, Compare, Evaluate)
+SAMPLING = (Rl, Distill, Drawn, Evaluate)
 """The kinds of stages that draw completions from their weights."""
 
 

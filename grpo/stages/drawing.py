@@ -12,7 +12,7 @@ from grpo.checkpoint.signals import StopRequest
 from grpo.errors import Stopped
 from grpo.model.load import hollow_model, load_tokenizer
 from grpo.progress import Progress
-from grpo.recipe.stages import Compare, Reject
+from grpo.recipe.stages import Drawn
 from grpo.rollout.collect import Collector
 from grpo.rollout.shelf import RolloutShelf
 from grpo.rollout.statistics import token_counts
@@ -30,7 +30,7 @@ PIECE = 1024
 class Drawing:
     """The groups of a stage's problems in order, sampled from `parent`; `flops` is their cost."""
 
-    def __init__(self, stage: Reject | Compare, bench: Workbench, parent: Path) -> None:
+    def __init__(self, stage: Drawn, bench: Workbench, parent: Path) -> None:
         self._stage, self._bench = stage, bench
         self._shelf = _shelf(stage, bench, parent)
         self._cost = ForwardCost.of(hollow_model(bench.model, parent))
@@ -65,7 +65,7 @@ class Drawing:
         return [request_seed(seed, piece, problem.id, k, name) for k in range(self._stage.samples)]
 
 
-def _shelf(stage: Reject | Compare, bench: Workbench, parent: Path) -> RolloutShelf:
+def _shelf(stage: Drawn, bench: Workbench, parent: Path) -> RolloutShelf:
     recipe = bench.recipe
     collector = Collector(
         bench.sampler(parent),

@@ -17,7 +17,7 @@ from grpo.recipe.base import Section
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Data
 from grpo.recipe.shipped import shipped_model
-from grpo.recipe.stages import AnyStage, Compare, Evaluate, Pretrain, Reject, Rl
+from grpo.recipe.stages import AnyStage, Drawn, Evaluate, Pretrain, Rl
 
 FREE = {"name", "parent", "steps", "checkpoint"}
 _WEIGHTS = ("*.safetensors", "config.json", "tokenizer.json")
@@ -111,7 +111,7 @@ def _tokenizer(stage: AnyStage) -> dict[str, str]:
 def _compared_with(stage: AnyStage, recipe: Recipe) -> list[Data]:
     """The problems of evaluations that a stage keeps out of what it writes, where they are not the
     recipe's own."""
-    if not isinstance(stage, Reject | Compare):
+    if not isinstance(stage, Drawn):
         return []
     evaluations = [other for other in recipe.stages if isinstance(other, Evaluate)]
     return [evaluation.data for evaluation in evaluations if evaluation.data]

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from grpo.checkpoint.atomic import atomic_write
 from grpo.recipe.chain import Keeping
-from grpo.recipe.stages import Compare, Reject
+from grpo.recipe.stages import Drawn
 from grpo.stages.keeping import OVERLAP, Candidate
 from grpo.stages.untaught import Untaught
 from grpo.stages.workbench import Workbench
@@ -73,7 +73,7 @@ def beside(
 
 
 def finish(
-    stage: Reject | Compare,
+    stage: Drawn,
     bench: Workbench,
     rows: Sequence[Row],
     report: dict[str, Any],

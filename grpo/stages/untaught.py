@@ -12,7 +12,7 @@ from typing import Any
 
 from grpo.eval.against import read_against
 from grpo.recipe.sections import Decontaminate
-from grpo.recipe.stages import Compare, Evaluate, Reject
+from grpo.recipe.stages import Drawn, Evaluate
 from grpo.stages.workbench import Workbench
 from grpo_data.overlap import Overlap, overlaps
 from grpo_data.problem import Problem
@@ -74,7 +74,7 @@ class Hits:
     told: Mapping[str, Any]
 
 
-def untaught(stage: Reject | Compare, bench: Workbench) -> Untaught:
+def untaught(stage: Drawn, bench: Workbench) -> Untaught:
     """What the rows of `stage` are held against. Raises what reading benchmarks raises."""
     own = {stage.name: stage.data}
     evaluated = {one.name: one.data for one in bench.recipe.stages if isinstance(one, Evaluate)}

@@ -19,8 +19,8 @@ from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Conversations, Data, Model
 from grpo.recipe.stages import (
     AnyStage,
-    Compare,
     Distill,
+    Drawn,
     Evaluate,
     Reject,
     RewardModel,
@@ -133,15 +133,15 @@ class Workbench:
                     check_scorable(self.model, base_folder(self.recipe.model))
             if isinstance(stage, Reject) and stage.beside and not _is_to_come(stage.beside.path):
                 read_conversations(stage.beside)
-            if isinstance(stage, Rl | Distill | Reject | Compare | Evaluate):
+            if isinstance(stage, Rl | Distill | Drawn | Evaluate):
                 self.problems(stage.data)
             if isinstance(stage, Evaluate):
                 self._look_at(stage)
-            if isinstance(stage, Rl | Distill | Reject | Compare):
+            if isinstance(stage, Rl | Distill | Drawn):
                 self.training_problems(stage)
             if isinstance(stage, Rl):
                 self.order(stage)
-            if isinstance(stage, Rl | Reject | Compare) and not _is_to_come(self.rewards(stage)):
+            if isinstance(stage, Rl | Drawn) and not _is_to_come(self.rewards(stage)):
                 self.scorer(self.rewards(stage)).start()
         check_drafts(self.recipe)
         check_experts(self.recipe, self.model)
@@ -150,7 +150,7 @@ class Workbench:
         """`stage` with paths in the place of the stages it names, which are done."""
         return resolved(stage, self.recipe, self.run)
 
-    def rewards(self, stage: Rl | Reject | Compare) -> dict[str, Setting]:
+    def rewards(self, stage: Rl | Drawn) -> dict[str, Setting]:
         """The stage's rewards (those of all its domains together), or the recipe's."""
         chosen = (stage.paid if isinstance(stage, Rl) else stage.rewards) or self.recipe.rewards
         return {name: paid.model_dump() for name, paid in chosen.items()}
@@ -181,7 +181,7 @@ class Workbench:
         domains.check_exam(stage, self.problems(stage.data)[1])
         return domains.order(stage, self.training_problems(stage), self.recipe.seed)
 
-    def training_problems(self, stage: Rl | Distill | Reject | Compare) -> list[Problem]:
+    def training_problems(self, stage: Rl | Distill | Drawn) -> list[Problem]:
         """What the stage trains on: the train problems of its data that pass the gate.
 
         What the gate finds is printed and written into the run directory.
