@@ -171,6 +171,7 @@ def test_a_problem_is_put_as_turns_and_a_prefill_begins_the_answer() -> None:
 # --- failures ---
 
 
+@pytest.mark.slow
 def test_what_passes_is_asked_again() -> None:
     replies = [failure(429, "slow down"), failure(503, "loading"), DROP, chat("at last")]
     with serving(lambda number, _: replies[number]) as server:
@@ -180,6 +181,7 @@ def test_what_passes_is_asked_again() -> None:
     assert one.facts()["retries"] == 3
 
 
+@pytest.mark.slow
 def test_the_wait_doubles_and_the_endpoint_s_own_word_comes_first() -> None:
     replies = [failure(500, "x", connection="close"), failure(500, "x", connection="close"),
                failure(429, "x", **{"retry-after": "1"}), chat("now")]  # fmt: skip
@@ -190,6 +192,7 @@ def test_the_wait_doubles_and_the_endpoint_s_own_word_comes_first() -> None:
     assert (first >= 0.375, second >= 0.75, third >= 1.0) == (True, True, True)
 
 
+@pytest.mark.slow
 def test_half_an_answer_is_asked_again() -> None:
     replies = [chat("so the", "abort"), chat("so the answer is 7")]
     with serving(lambda number, _: replies[number]) as server:

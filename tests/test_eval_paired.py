@@ -169,6 +169,7 @@ def test_95_percent_intervals_hold_the_difference_that_often(world: str) -> None
     assert 0.92 <= held / len(pairs) <= 0.98
 
 
+@pytest.mark.slow
 def test_without_a_difference_p_is_below_5_percent_that_seldom() -> None:
     _, pairs = drawn("no change, one sample", 400)
     found = [compare(result(b, 1), result(a, 1)).p for b, a in pairs]

@@ -278,6 +278,7 @@ def test_n_grams_of_gsm8k_are_few() -> None:
     assert (len(result.train_rows()), len(result.benchmark_rows("b"))) == (11, 9)
 
 
+@pytest.mark.slow
 def test_tens_of_thousands_of_rows_take_seconds() -> None:
     sentence = "In year {} a farm of {} cows and {} hens sold {} eggs, {} litres of milk and hay."
     texts = [sentence.format(n, n * 7 % 91, n * 3 % 53, n * 5 % 97, n * 11) for n in range(20_000)]

@@ -138,6 +138,7 @@ def test_biases_stay_or_slow_down(tmp_path: Path, how: str) -> None:
     torch.testing.assert_close(moved, expected, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 def test_it_learns_and_goes_on_exactly(tmp_path: Path) -> None:
     one = stage()
     straight = run_pretrain(one, bench(tmp_path / "straight", one), last_step=6)

@@ -326,6 +326,7 @@ stages:
 """
 
 
+@pytest.mark.slow
 def test_a_run_learns_from_what_it_picked(tmp_path: Path) -> None:
     recipe = parse_recipe(WHOLE)
     run_pipeline(recipe, tmp_path / "run")

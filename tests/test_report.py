@@ -443,6 +443,7 @@ def test_evaluations_drawn_differently_are_called_out(run_dir: Path, tmp_path: P
     assert "The two evaluations differ in problems: 60 before, 30 after." in caveats(read_run(run))
 
 
+@pytest.mark.slow
 def test_writing_leaves_only_the_report(run_dir: Path, tmp_path: Path) -> None:
     run = copy_of(run_dir, tmp_path)
     there = {path.name for path in run.iterdir()}

@@ -61,6 +61,7 @@ def test_a_model_of_v3_s_size_stays_small() -> None:
     assert heat is not None and len(draw_heat(heat)) < 600_000
 
 
+@pytest.mark.slow
 def test_the_report_shows_it_with_the_ends_of_the_scale(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run", Shape())
     lines = [line(step, [10, 30], [0, 40]) for step in range(12)]

@@ -36,6 +36,7 @@ def test_another_problems_answer_is_wrong() -> None:
     assert paid(pairs) == []
 
 
+@pytest.mark.slow
 def test_both_paths_give_the_same_verdict() -> None:
     assert settled_otherwise(math_solutions(SAMPLE) + math_strangers(SAMPLE)) == []
 

@@ -100,6 +100,7 @@ def test_a_bad_knob_is_one_sentence(knobs: dict[str, float], sentence: str) -> N
         repetition(**knobs)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 3, 100])
 @any_text.quickly
 @given(text=any_text.any_text)

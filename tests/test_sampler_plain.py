@@ -57,6 +57,7 @@ def test_the_seed_alone_makes_the_difference(sampler, drawn):
     assert other[0].token_ids != completions[0].token_ids
 
 
+@pytest.mark.slow
 def test_draws_follow_the_policy(policy, sampler):
     prompt = tiny_moe.requests(1)[0].prompt_ids
     asked = [Request(prompt, seed) for seed in range(256)]

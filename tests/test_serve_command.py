@@ -179,6 +179,7 @@ def test_a_signal_is_passed_on_as_a_shell_has_it(tmp_path: Path) -> None:
     assert done.returncode == 128 + signal.SIGKILL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_server_that_does_not_go_is_ended_with_all_it_started(name: str, tmp_path: Path) -> None:
     watcher = watching(STUBBORN, tmp_path / "sign")
@@ -193,6 +194,7 @@ def test_a_server_that_does_not_go_is_ended_with_all_it_started(name: str, tmp_p
         assert not _lives(pid)
 
 
+@pytest.mark.slow
 def test_nohup_keeps_it_when_the_terminal_closes(tmp_path: Path) -> None:
     sign = tmp_path / "sign"
     code = f"import time; open({str(sign)!r}, 'w').close(); time.sleep(3)"

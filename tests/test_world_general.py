@@ -52,6 +52,7 @@ def test_what_the_shipped_base_was_made_from_is_as_it_was() -> None:
 # --- how many there are ---
 
 
+@pytest.mark.slow
 def test_there_are_enough_that_are_different() -> None:
     for kind, least in (("greeting", 210), ("self", 340), ("instruction", 4000), ("harm", 950)):
         drawn = problems(kind, size=least)

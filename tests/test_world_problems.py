@@ -97,6 +97,7 @@ def test_the_steps_lengths_and_signs_vary() -> None:
     assert set(signs) == {"+", "-", "*"} and min(signs.values()) > 50
 
 
+@pytest.mark.slow
 def test_a_key_is_the_arithmetic_whatever_the_words() -> None:
     by_key: dict[str, list[Case]] = {}
     for kind in ("chain", "story", "compare"):
@@ -142,6 +143,7 @@ def test_a_problem_carries_what_rewards_and_reports_read() -> None:
         assert problem.columns["language"] == ("zh" if is_chinese else "en")
 
 
+@pytest.mark.slow
 def test_a_kind_that_runs_out_gives_all_it_has() -> None:
     # Two prices of 2 to 9 and two amounts of 2 to 6, the bill no more than 50.
     prices, amounts = range(2, 10), range(2, 7)
