@@ -158,9 +158,9 @@ def _table(title: str, seconds: Seconds) -> Table:
 @contextmanager
 def watching(passes: Passes) -> Iterator[None]:
     """Inside, a run's steps, phases and counts of FLOPs come to `passes`."""
-    from grpo.stages.logbook import Logbook
     from grpo.timing import Stopwatch
     from grpo.train.policy import Policy, Reference
+    from grpo.workbench.logbook import Logbook
 
     write, timed = Logbook.write, Stopwatch.__call__
     spent = {Policy: Policy.spent, Reference: Reference.spent}

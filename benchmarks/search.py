@@ -38,8 +38,8 @@ from grpo.eval.steps.model import ProcessRewardModel
 from grpo.eval.steps.scorer import StepScorer
 from grpo.model.load import base_folder
 from grpo.recipe.sections import Model, SamplerConfig
+from grpo.run.identity import weights_hash
 from grpo.sampler import Sampler, open_sampler
-from grpo.stages.identity import weights_hash
 from grpo.threads import use_threads
 from grpo.versions import versions
 

@@ -36,12 +36,12 @@ from grpo.recipe.sections import Data, Model, Prompt, SamplerConfig, Sampling
 from grpo.recipe.stages import Evaluate, Rl
 from grpo.report.evaluations import show_results
 from grpo.report.result_page import write_result_page
+from grpo.run.identity import weights_hash
+from grpo.run.run_directory import RunDirectory
 from grpo.sampler import Sampler, open_sampler
-from grpo.stages.identity import weights_hash
-from grpo.stages.posed import held_out, reasoned
-from grpo.stages.run_directory import RunDirectory
-from grpo.stages.workbench import Workbench
 from grpo.threads import use_threads
+from grpo.workbench.posed import held_out, reasoned
+from grpo.workbench.workbench import Workbench
 
 RESULTS = Path("runs/eval")
 AS_R1 = Knobs()

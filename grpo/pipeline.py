@@ -15,16 +15,16 @@ from grpo.recipe.dump import dump_recipe
 from grpo.recipe.schema import Recipe
 from grpo.report import write_report
 from grpo.report.terminal import print_summary
-from grpo.stages.base import check_base
+from grpo.run.plan import Asked, Plan
+from grpo.run.run_directory import RunDirectory
+from grpo.run.same_run import claim
+from grpo.run.work import Work
 from grpo.stages.dispatch import run_stage
-from grpo.stages.plan import Asked, Plan
-from grpo.stages.run_directory import RunDirectory
-from grpo.stages.same_run import claim
-from grpo.stages.work import Work
-from grpo.stages.workbench import Workbench
 from grpo.threads import use_threads
 from grpo.train.distributed import processes
 from grpo.versions import versions
+from grpo.workbench.base import check_base
+from grpo.workbench.workbench import Workbench
 
 EVERYTHING = Asked()
 

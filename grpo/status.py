@@ -13,7 +13,7 @@ from grpo.eval.result import GENERAL
 from grpo.recipe.load import load_recipe
 from grpo.recipe.schema import Recipe
 from grpo.report.text import short_name
-from grpo.stages.run_directory import RunDirectory
+from grpo.run.run_directory import RunDirectory
 
 _MARKS = {"done": ("done", "green"), "running": ("cut off", "yellow"), "stale": ("stale", "red")}
 _VERDICTS = ("strict", "lenient", "format", "accuracy")

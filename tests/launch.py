@@ -83,7 +83,7 @@ def updating(step: str, name: str) -> None:
     """In the second minibatch of `step`: one optimizer step done, the next one's gradient begun."""
     from accelerate import Accelerator
 
-    from grpo.stages.learner import Learner
+    from grpo.learning.learner import Learner
 
     second = []
 
@@ -98,7 +98,7 @@ def studying(step: str, name: str) -> None:
     """In the second minibatch of `step` of a distill stage."""
     from accelerate import Accelerator
 
-    from grpo.stages.student import Student
+    from grpo.learning.student import Student
 
     second = []
 
@@ -113,7 +113,7 @@ def tuning(step: str, name: str) -> None:
     """In the optimizer step `step` of an sft stage: its gradient is there, the step not taken."""
     from accelerate import Accelerator
 
-    from grpo.stages.tuning import Tuning
+    from grpo.learning.tuning import Tuning
 
     here = []
 
@@ -141,7 +141,7 @@ def preferring(step: str, name: str) -> None:
 
 def saving(step: str, name: str) -> None:
     """In the checkpoint after `step` steps: its weights are written, its optimizer is not."""
-    from grpo.stages import trained
+    from grpo.workbench import trained
 
     def act(folder: Path, trainer: Any) -> None:
         if trainer.state["step"] == int(step):
@@ -152,8 +152,8 @@ def saving(step: str, name: str) -> None:
 
 def poison(step: str, minibatch: str) -> None:
     """Make the loss of one minibatch NaN."""
+    from grpo.learning.learner import Learner
     from grpo.objective import GrpoObjective
-    from grpo.stages.learner import Learner
 
     sick = []
     original = GrpoObjective.__call__

@@ -18,8 +18,8 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from grpo.learning.corpus import document_texts
 from grpo.model.tokenizer import train_tokenizer
-from grpo.stages.corpus import document_texts
 from grpo_data.world.corpus import documents
 
 VOCABULARY, ROWS = 500, 512

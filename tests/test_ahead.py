@@ -15,11 +15,11 @@ import tiny_run
 from test_bank import MODEL, House, Noting, problems
 
 from grpo.errors import UserError
+from grpo.learning.draws import draws
 from grpo.recipe.sections import Sampling
 from grpo.recipe.stages import Rl
 from grpo.rollout.ahead import Ahead
 from grpo.rollout.record import read_rollout
-from grpo.stages.draws import draws
 from grpo.timing import Stopwatch
 from grpo.types import Completion, Request
 from grpo_data.mixture import Stream

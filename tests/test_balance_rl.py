@@ -13,15 +13,15 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from grpo.checkpoint.weights import load_weights
+from grpo.learning import learner as learners
+from grpo.learning.learner import Learner
+from grpo.learning.lesson import Teacher
 from grpo.model.balance import RouterWatch
 from grpo.model.load import base_folder
 from grpo.recipe.stages import Rl
-from grpo.stages import learner as learners
-from grpo.stages.learner import Learner
-from grpo.stages.lesson import Teacher
-from grpo.stages.run_directory import RunDirectory
-from grpo.stages.workbench import Workbench
+from grpo.run.run_directory import RunDirectory
 from grpo.train.update import Update
+from grpo.workbench.workbench import Workbench
 
 pytestmark = pytest.mark.slow
 

@@ -8,19 +8,19 @@ import pytest
 from accelerate import Accelerator
 
 from grpo.errors import UserError
+from grpo.gathering.kept import Origin
+from grpo.gathering.matched import Matches, row
+from grpo.gathering.untaught import Untaught
 from grpo.recipe.load import parse_recipe
 from grpo.recipe.shipped import shipped_model
 from grpo.recipe.stages import Compare, RewardModel
+from grpo.run.identity import weights_hash
+from grpo.run.resolved import resolved
+from grpo.run.run_directory import RunDirectory
 from grpo.stages.compare import run_compare
-from grpo.stages.identity import weights_hash
-from grpo.stages.kept import Origin
-from grpo.stages.matched import Matches, row
-from grpo.stages.pairs import read_pairs
-from grpo.stages.resolved import resolved
-from grpo.stages.run_directory import RunDirectory
-from grpo.stages.untaught import Untaught
-from grpo.stages.workbench import Workbench
 from grpo.types import Completion, Group, Judgement
+from grpo.workbench.pairs import read_pairs
+from grpo.workbench.workbench import Workbench
 from grpo_data.preferences import load_preferences
 from grpo_data.problem import Problem, is_held_out
 

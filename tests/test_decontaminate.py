@@ -16,7 +16,7 @@ from grpo.errors import UserError
 from grpo.inputs import input_faults
 from grpo.recipe.load import parse_recipe
 from grpo.recipe.sections import Data
-from grpo.stages.gate import past_the_gate
+from grpo.workbench.gate import past_the_gate
 from grpo_data.problem import Problem
 from grpo_data.sources import load_problems, split_held_out
 

@@ -22,12 +22,12 @@ from grpo.objective import DIRECTIONS, ObjectiveBatch, SftObjective, Side, chunk
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Data, SamplerConfig, Track
 from grpo.recipe.stages import Distill, Sft
+from grpo.run.run_directory import RunDirectory
 from grpo.stages.distill import run_distill
-from grpo.stages.run_directory import RunDirectory
 from grpo.stages.sft import run_sft
-from grpo.stages.workbench import Workbench
 from grpo.train.teacher import Teacher
 from grpo.train.update import Update, update
+from grpo.workbench.workbench import Workbench
 
 pytestmark = pytest.mark.slow
 

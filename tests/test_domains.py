@@ -14,17 +14,17 @@ from accelerate.utils import set_seed
 
 from grpo.errors import UserError
 from grpo.inputs import input_faults
+from grpo.learning.learner import Learner
 from grpo.recipe.lint import lint
 from grpo.recipe.load import dump_recipe, parse_recipe
 from grpo.recipe.schema import Recipe
 from grpo.recipe.stages import Rl
 from grpo.rollout.statistics import domain_metrics, rollout_metrics
-from grpo.stages.identity import identity
-from grpo.stages.learner import Learner
+from grpo.run.identity import identity
+from grpo.run.run_directory import RunDirectory
 from grpo.stages.rl import run_rl
-from grpo.stages.run_directory import RunDirectory
-from grpo.stages.workbench import Workbench
 from grpo.types import Completion, Group, Judgement, Rollout
+from grpo.workbench.workbench import Workbench
 from grpo_data.problem import Problem
 from grpo_rewards import Scorer
 

@@ -28,9 +28,9 @@ from grpo.recipe.sections import Prompt, Sampling
 from grpo.recipe.stages import Evaluate
 from grpo.report.result_compare import write_compare_page
 from grpo.report.result_page import write_result_page
-from grpo.stages.posed import posed, reasoned
-from grpo.stages.run_directory import RunDirectory
+from grpo.run.run_directory import RunDirectory
 from grpo.stages.wins import count_wins
+from grpo.workbench.posed import posed, reasoned
 from grpo_data.problem import Problem
 from grpo_rewards.workers import Scorer
 

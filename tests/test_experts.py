@@ -14,9 +14,9 @@ from grpo.errors import UserError
 from grpo.model.routers import router_biases
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Model
-from grpo.stages.experts import check_experts
-from grpo.stages.run_directory import RunDirectory
-from grpo.stages.workbench import Workbench
+from grpo.run.run_directory import RunDirectory
+from grpo.workbench.experts import check_experts
+from grpo.workbench.workbench import Workbench
 
 BIAS = "model.layers.2.mlp.gate.e_score_correction_bias"
 

@@ -16,7 +16,7 @@ from grpo import cli
 from grpo.checkpoint.mark import write_mark
 from grpo.errors import UserError
 from grpo.export import export_checkpoint
-from grpo.stages.identity import weights_hash
+from grpo.run.identity import weights_hash
 
 RECIPE = """\
 name: small-zero

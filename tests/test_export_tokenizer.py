@@ -15,7 +15,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from grpo.errors import UserError
 from grpo.export import export_checkpoint
 from grpo.export.vocabulary import CONTROL, NORMAL, UNUSED, USER_DEFINED, added_ends, vocabulary
-from grpo.stages.corpus import document_texts
+from grpo.learning.corpus import document_texts
 from grpo_data.world.corpus import documents
 
 LETTERS = "abc XYZ  \n\t\r0123.,!?'\"-_é你好🌙½Ⅳ²<>|\u00a0\u3000àà\u200b\u0301"

@@ -32,6 +32,10 @@ FLOORS = (
     # problems to scored groups, then to estimates
     {"grpo.rollout"},
     {"grpo.eval"},
+    # a run's folder, what its stages share, and what they learn and gather
+    {"grpo.run"},
+    {"grpo.workbench"},
+    {"grpo.learning", "grpo.gathering"},
     # the story, one noun a line, and pictures of it
     {"grpo.stages", "grpo.report", "grpo.inputs", "grpo.boundary"},
     # what the verbs do
@@ -60,7 +64,7 @@ FORBIDDEN = {
     "grpo.checkpoint": {"grpo_data", "grpo.recipe", "grpo.objective"},
     "grpo.sampler": {"grpo.objective", "grpo_data", "grpo_rewards"},
     "grpo.train": {"grpo_data", "grpo_rewards", "grpo.types"},
-    "grpo.report": {"grpo.model", "grpo.train", "grpo.sampler", "grpo.stages"},
+    "grpo.report": {"grpo.model", "grpo.train", "grpo.sampler", "grpo.workbench", "grpo.learning"},
 }
 
 # Parts that load without torch: `grpo check` is built of them.

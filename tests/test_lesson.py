@@ -14,11 +14,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from grpo.errors import UserError
+from grpo.learning.lesson import Lesson, Teacher, objective_of
 from grpo.objective import group_advantages
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Objective, Optimizer, Sampling
 from grpo.recipe.stages import Rl
-from grpo.stages.lesson import Lesson, Teacher, objective_of
 from grpo.train.policy import Policy, Reference
 from grpo.train.sequences import Sequences
 from grpo.types import Completion, Group, Judgement, Rollout, Routing

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from grpo.learning.corpus import document_texts, encode
 from grpo.model.tokenizer import END, PAD, ROLES, TAGS, train_tokenizer
-from grpo.stages.corpus import document_texts, encode
 from grpo_data.problem import Problem
 from grpo_data.template import render
 from grpo_data.world.corpus import Document, documents

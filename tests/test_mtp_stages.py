@@ -19,11 +19,11 @@ from grpo.model.names import checkpoint_tensors
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Data, SamplerConfig, Track
 from grpo.recipe.stages import AnyStage, Distill, Evaluate, Pretrain, Rl, Sft
+from grpo.run.run_directory import RunDirectory
 from grpo.stages.distill import run_distill
-from grpo.stages.drafts import check_drafts
 from grpo.stages.rl import run_rl
-from grpo.stages.run_directory import RunDirectory
-from grpo.stages.workbench import Workbench
+from grpo.workbench.drafts import check_drafts
+from grpo.workbench.workbench import Workbench
 
 TEMPLATE = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
 HEAD = f"model.layers.{tiny_moe.LAYERS}."

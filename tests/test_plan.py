@@ -11,10 +11,10 @@ from rich.console import Console
 from grpo.errors import UserError
 from grpo.recipe.load import parse_recipe
 from grpo.recipe.schema import Recipe
-from grpo.stages.plan import Asked, Plan, hanging_on
-from grpo.stages.run_directory import RunDirectory
-from grpo.stages.workbench import Workbench
+from grpo.run.plan import Asked, Plan, hanging_on
+from grpo.run.run_directory import RunDirectory
 from grpo.status import tree
+from grpo.workbench.workbench import Workbench
 
 RECIPE = """\
 name: small

@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from grpo.errors import UserError
+from grpo.learning.corpus import batches
 from grpo.model.depth import draft_depth
 from grpo.model.llama import build_llama
 from grpo.model.load import load_tokenizer
@@ -20,13 +21,12 @@ from grpo.recipe.load import load_recipe
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Architecture, Data, Model, Optimizer, Track
 from grpo.recipe.stages import Pretrain
+from grpo.run.identity import identity
+from grpo.run.named import outside
+from grpo.run.run_directory import RunDirectory
 from grpo.sampler.preflight import refuse
-from grpo.stages.corpus import batches
-from grpo.stages.identity import identity
-from grpo.stages.named import outside
 from grpo.stages.pretrain import Pretraining, run_pretrain
-from grpo.stages.run_directory import RunDirectory
-from grpo.stages.workbench import Workbench
+from grpo.workbench.workbench import Workbench
 
 SHAPE = Architecture(
     hidden_size=32, layers=3, heads=2, q_lora_rank=16, kv_lora_rank=16, qk_nope_head_dim=8,

@@ -18,6 +18,8 @@ from transformers import AutoTokenizer
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from grpo.errors import UserError
+from grpo.learning.draws import _live
+from grpo.learning.lesson import Lesson, Teacher
 from grpo.objective import dead_groups, group_advantages, process_advantages
 from grpo.recipe.rules import check_semantics
 from grpo.recipe.schema import Recipe
@@ -31,8 +33,6 @@ from grpo.rollout.shelf import RolloutShelf
 from grpo.rollout.statistics import rollout_metrics
 from grpo.rollout.step_ends import in_tokens
 from grpo.sampler.plain import PlainSampler
-from grpo.stages.draws import _live
-from grpo.stages.lesson import Lesson, Teacher
 from grpo.timing import Stopwatch
 from grpo.train.policy import Policy, Reference
 from grpo.types import Completion, Group, Judgement, Rollout, Steps

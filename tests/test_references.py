@@ -17,11 +17,11 @@ from grpo.recipe.references import is_outside
 from grpo.recipe.schema import Recipe
 from grpo.recipe.stages import Rl, Sft
 from grpo.recipe.summary import summary
-from grpo.stages.identity import file_hash, weights_hash
-from grpo.stages.plan import Asked, Plan, hanging_on
-from grpo.stages.run_directory import RunDirectory
-from grpo.stages.workbench import Workbench
+from grpo.run.identity import file_hash, weights_hash
+from grpo.run.plan import Asked, Plan, hanging_on
+from grpo.run.run_directory import RunDirectory
 from grpo.status import tree
+from grpo.workbench.workbench import Workbench
 
 CHAIN = """\
 name: chain

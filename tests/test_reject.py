@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from grpo.gathering import kept
+from grpo.gathering.keeping import Harvest
+from grpo.gathering.untaught import Untaught
 from grpo.recipe.chain import Keeping
 from grpo.rollout.sieve import Sifted, longest_paragraph, rules, sift
-from grpo.stages import kept
-from grpo.stages.keeping import Harvest
-from grpo.stages.untaught import Untaught
 from grpo.types import Completion, Group, Judgement
 from grpo_data.conversations import Conversation
 from grpo_data.problem import Problem

@@ -9,6 +9,8 @@ import pytest
 from accelerate import Accelerator
 
 from grpo.errors import Stopped, UserError
+from grpo.gathering import drawing
+from grpo.gathering.untaught import untaught
 from grpo.model.load import load_model
 from grpo.recipe.load import parse_recipe
 from grpo.recipe.schema import Recipe
@@ -18,14 +20,12 @@ from grpo.recipe.stages import Reject
 from grpo.rollout.record import read_rollout
 from grpo.rollout.shelf import RolloutShelf
 from grpo.rollout.statistics import token_counts
+from grpo.run.identity import file_hash, weights_hash
+from grpo.run.run_directory import RunDirectory
 from grpo.sampler import request_seed
-from grpo.stages import drawing
-from grpo.stages.identity import file_hash, weights_hash
 from grpo.stages.reject import run_reject
-from grpo.stages.run_directory import RunDirectory
-from grpo.stages.untaught import untaught
-from grpo.stages.workbench import Workbench
 from grpo.train.flops import ForwardCost
+from grpo.workbench.workbench import Workbench
 from grpo_data.conversations import load_conversations
 
 pytestmark = pytest.mark.slow

@@ -16,11 +16,11 @@ from grpo.recipe.load import load_recipe
 from grpo.recipe.sections import Model, SamplerConfig, Sampling
 from grpo.rollout.record import read_rollout
 from grpo.sampler import open_sampler
-from grpo.stages.base import check_base
 from grpo.train.policy import score
 from grpo.train.scored import ScoredLM
 from grpo.train.sequences import Sequences
 from grpo.types import Completion
+from grpo.workbench.base import check_base
 
 BASE = Path(__file__).parents[1] / "data" / "models" / "tiny-base"
 REPLAY = (*PLAIN, "stages.zero.router_replay=true", "stages.zero.steps=2")

@@ -16,17 +16,17 @@ from trl import RewardConfig, RewardTrainer
 from grpo.checkpoint.weights import load_weights
 from grpo.errors import Stopped, UserError
 from grpo.eval.intervals import wilson_limits
+from grpo.learning.pair_exam import account, share_right
 from grpo.model.load import check_scorable, load_scorer
 from grpo.recipe.rules import broken_rules
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Model
 from grpo.recipe.stages import RewardModel
-from grpo.stages.identity import identity
-from grpo.stages.pair_exam import account, share_right
-from grpo.stages.pairs import shown
+from grpo.run.identity import identity
+from grpo.run.run_directory import RunDirectory
 from grpo.stages.reward_model import RewardTraining, run_reward_model
-from grpo.stages.run_directory import RunDirectory
-from grpo.stages.workbench import Workbench
+from grpo.workbench.pairs import shown
+from grpo.workbench.workbench import Workbench
 from grpo_data.mixture import Stream
 from grpo_rewards import load_reward
 

@@ -8,8 +8,8 @@ from grpo.errors import UserError
 from grpo.recipe.dump import dump_recipe
 from grpo.recipe.load import parse_recipe
 from grpo.recipe.schema import Recipe
-from grpo.stages.run_directory import RunDirectory
-from grpo.stages.same_run import claim
+from grpo.run.run_directory import RunDirectory
+from grpo.run.same_run import claim
 
 RECIPE = """\
 name: small

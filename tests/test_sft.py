@@ -13,17 +13,17 @@ from transformers import AutoModelForCausalLM
 
 from grpo.checkpoint.weights import load_weights
 from grpo.errors import UserError
+from grpo.learning.tuning import Tuning
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import SamplerConfig, Sampling
 from grpo.recipe.stages import Sft
 from grpo.report import write_report
+from grpo.run.identity import identity
+from grpo.run.run_directory import RunDirectory
 from grpo.sampler import open_sampler
-from grpo.stages.identity import identity
-from grpo.stages.run_directory import RunDirectory
 from grpo.stages.sft import run_sft
-from grpo.stages.tuning import Tuning
-from grpo.stages.workbench import Workbench
 from grpo.types import Request
+from grpo.workbench.workbench import Workbench
 
 pytestmark = pytest.mark.slow
 

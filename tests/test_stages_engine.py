@@ -10,8 +10,8 @@ from grpo.checkpoint.weights import save_weights
 from grpo.model.names import checkpoint_tensors
 from grpo.recipe.sections import SamplerConfig, Sampling
 from grpo.sampler import Sampler, open_sampler
-from grpo.stages.engine import Engine, model_kind
 from grpo.types import Request
+from grpo.workbench.engine import Engine, model_kind
 
 CONFIG = SamplerConfig(engine="plain", dtype="float32", max_model_len=128)
 

@@ -14,9 +14,9 @@ from transformers import LlamaConfig, LlamaForSequenceClassification
 from grpo.metrics import FLOPS
 from grpo.model.mtp import Mtp
 from grpo.recipe.stages import Rl
-from grpo.stages.identity import Identity
-from grpo.stages.run_directory import RunDirectory
-from grpo.stages.work import Work
+from grpo.run.identity import Identity
+from grpo.run.run_directory import RunDirectory
+from grpo.run.work import Work
 from grpo.train.flops import ForwardCost
 from grpo.train.policy import score
 

@@ -24,8 +24,8 @@ from grpo.eval.steps.model import ProcessRewardModel
 from grpo.eval.steps.scorer import Thought
 from grpo.eval.task import HELD_OUT
 from grpo.recipe.sections import Sampling
+from grpo.run.identity import weights_hash
 from grpo.scale import scale_result
-from grpo.stages.identity import weights_hash
 from grpo_data.world import problems
 from grpo_rewards.workers import Scorer
 

@@ -24,12 +24,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from scaling_tables import placed, table_lines
 
+from grpo.learning.corpus import batches, encode
 from grpo.model.balance import RouterWatch, max_violation
 from grpo.model.deepseek import build_config, build_model
 from grpo.model.load import base_folder, load_model, load_tokenizer, quiet_loading
 from grpo.objective import ObjectiveBatch, SftObjective
 from grpo.recipe.sections import Architecture, Model, Optimizer
-from grpo.stages.corpus import batches, encode
 from grpo.threads import use_threads
 from grpo.train.optim import learning_rate, set_learning_rate
 from grpo.train.policy import Policy

@@ -23,7 +23,7 @@ def serve(pipe: Connection, spec: Spec, folder: Path) -> None:
 
 def _hold(pipe: Connection, spec: Spec) -> None:
     """Have a stage's logbook wait for a word before each step, and say what a step took."""
-    from grpo.stages.logbook import Logbook
+    from grpo.workbench.logbook import Logbook
 
     enter, write = Logbook.__enter__, Logbook.write
     began = [0.0]

@@ -30,7 +30,7 @@ PLACES = (
     ("trainer: clipping", "clip_grad"),
     ("trainer: batches", "/grpo/train/batches.py", "/grpo/train/sequences.py"),
     ("trainer: loss", "/grpo/objective/"),
-    ("trainer: lesson, update, else", "/grpo/train/", "/grpo/stages/lesson.py"),
+    ("trainer: lesson, update, else", "/grpo/train/", "/grpo/learning/lesson.py"),
     ("rewards", "/grpo_rewards/"),
     ("rollout to disk and back", "/grpo/rollout/record.py", "/pyarrow/"),
     ("weights under checkpoint names", "/grpo/model/names.py"),

@@ -17,8 +17,8 @@ from grpo.eval.steps.model import step_tokens
 from grpo.eval.steps.scorer import Thought
 from grpo.eval.task import HELD_OUT, Task
 from grpo.recipe.sections import Prompt, SamplerConfig, Sampling
+from grpo.run.identity import weights_hash
 from grpo.sampler import open_sampler
-from grpo.stages.identity import weights_hash
 from grpo_data.problem import is_held_out
 from grpo_data.world import problems
 from grpo_rewards.workers import Scorer

@@ -34,7 +34,7 @@ def names(text: str) -> list[str]:
 def local(checkpoint: str) -> str:
     """The checkpoint's folder or hub name. Raises UserError for one that is not there."""
     from grpo.inputs import check_model
-    from grpo.stages.named import named_checkpoint
+    from grpo.run.named import named_checkpoint
 
     found = named_checkpoint(checkpoint)
     check_model(found)

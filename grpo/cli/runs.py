@@ -52,7 +52,7 @@ def run(
         resolved = load_recipe(recipe, overrides or (), input_faults)
         _warn(resolved)
         from grpo.pipeline import run as run_pipeline
-        from grpo.stages.plan import Asked
+        from grpo.run.plan import Asked
 
         asked = Asked(only, begin, max_steps)
         run_pipeline(resolved, run_dir or Path("runs") / resolved.name, asked)

@@ -20,7 +20,7 @@ from grpo.export.vocabulary import added_ends
 from grpo.inputs import check_model
 from grpo.model.load import base_folder, load_tokenizer
 from grpo.recipe.sections import Model
-from grpo.stages.named import named_checkpoint
+from grpo.run.named import named_checkpoint
 
 EXPORTS = Path("runs/export")
 

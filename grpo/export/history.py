@@ -15,7 +15,7 @@ from grpo.eval.result import RESULTS, estimates, read_result
 from grpo.export.origin import Origin
 from grpo.report.run_directory import RunDirectory
 from grpo.report.scores import Score, number, read_score
-from grpo.stages.identity import weights_hash
+from grpo.run.identity import weights_hash
 
 BASE, THIS = "base", "this model"
 

@@ -6,13 +6,13 @@ A reward model told apart by them has seen what the model it will judge does say
 from pathlib import Path
 
 from grpo.errors import UserError
+from grpo.gathering import kept
+from grpo.gathering.drawing import Drawing
+from grpo.gathering.matched import Matches, row
+from grpo.gathering.untaught import untaught
 from grpo.recipe.stages import Compare
-from grpo.stages import kept
-from grpo.stages.drawing import Drawing
-from grpo.stages.identity import weights_hash
-from grpo.stages.matched import Matches, row
-from grpo.stages.untaught import untaught
-from grpo.stages.workbench import Workbench
+from grpo.run.identity import weights_hash
+from grpo.workbench.workbench import Workbench
 
 
 def run_compare(stage: Compare, bench: Workbench, parent: Path) -> Path:

@@ -21,7 +21,7 @@ from grpo.stages.pretrain import run_pretrain
 from grpo.stages.reject import run_reject
 from grpo.stages.rl import run_rl
 from grpo.stages.sft import run_sft
-from grpo.stages.workbench import Workbench
+from grpo.workbench.workbench import Workbench
 
 
 def run_stage(stage: AnyStage, bench: Workbench, parent: Path | None, goal: int) -> Path:

@@ -9,17 +9,17 @@ from pathlib import Path
 
 from grpo.checkpoint.signals import StopRequest
 from grpo.errors import Stopped
+from grpo.learning.student import Student
 from grpo.recipe.stages import Distill
 from grpo.rollout.collect import Collector
 from grpo.rollout.shelf import RolloutShelf
 from grpo.rollout.statistics import length_metrics
 from grpo.sampler import Sampler
-from grpo.stages.exam import Exam
-from grpo.stages.logbook import Logbook
-from grpo.stages.parity import ParityCheck
-from grpo.stages.student import Student
-from grpo.stages.workbench import Workbench
 from grpo.timing import Stopwatch
+from grpo.workbench.exam import Exam
+from grpo.workbench.logbook import Logbook
+from grpo.workbench.parity import ParityCheck
+from grpo.workbench.workbench import Workbench
 from grpo_data.mixture import Stream
 
 

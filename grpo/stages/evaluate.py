@@ -7,10 +7,10 @@ from grpo.eval.conduct import Evaluation, conduct, judging_of
 from grpo.eval.examine import examine
 from grpo.model.load import load_tokenizer
 from grpo.recipe.stages import Evaluate
-from grpo.stages.identity import weights_hash
-from grpo.stages.posed import posed
+from grpo.run.identity import weights_hash
 from grpo.stages.wins import count_wins
-from grpo.stages.workbench import Workbench
+from grpo.workbench.posed import posed
+from grpo.workbench.workbench import Workbench
 
 
 def run_evaluate(stage: Evaluate, bench: Workbench, checkpoint: Path) -> None:

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from grpo.checkpoint.signals import StopRequest
 from grpo.errors import Stopped, UserError
+from grpo.learning.corpus import TOKENIZER_DOCUMENTS, batches, document_texts, encode
 from grpo.metrics import FLOPS
 from grpo.model.balance import RouterWatch, move_biases
 from grpo.model.deepseek import build_config, build_model
@@ -22,16 +23,15 @@ from grpo.model.mtp import Mtp
 from grpo.model.names import checkpoint_tensors
 from grpo.model.tokenizer import train_tokenizer
 from grpo.recipe.stages import Pretrain
-from grpo.stages.corpus import TOKENIZER_DOCUMENTS, batches, document_texts, encode
-from grpo.stages.load import LoadLog
-from grpo.stages.logbook import Logbook
-from grpo.stages.named import outside
-from grpo.stages.trained import Trained
-from grpo.stages.workbench import Workbench
+from grpo.run.named import outside
 from grpo.timing import Stopwatch
 from grpo.train.batches import padded
 from grpo.train.flops import WITH_BACKWARD, ForwardCost
 from grpo.train.optim import bias_speed, build_optimizer, learning_rate, set_learning_rate
+from grpo.workbench.load import LoadLog
+from grpo.workbench.logbook import Logbook
+from grpo.workbench.trained import Trained
+from grpo.workbench.workbench import Workbench
 from grpo_data.world.corpus import Document, documents
 
 

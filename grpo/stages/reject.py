@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from grpo.errors import UserError
+from grpo.gathering import kept
+from grpo.gathering.drawing import Drawing
+from grpo.gathering.keeping import Harvest
+from grpo.gathering.untaught import untaught
 from grpo.recipe.stages import Reject
-from grpo.stages import kept
-from grpo.stages.drawing import Drawing
-from grpo.stages.identity import weights_hash
-from grpo.stages.keeping import Harvest
-from grpo.stages.untaught import untaught
-from grpo.stages.workbench import Workbench, read_conversations
+from grpo.run.identity import weights_hash
+from grpo.workbench.workbench import Workbench, read_conversations
 
 
 def run_reject(stage: Reject, bench: Workbench, parent: Path) -> Path:

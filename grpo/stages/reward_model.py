@@ -13,18 +13,18 @@ from torch.optim import Optimizer
 
 from grpo.checkpoint.signals import StopRequest
 from grpo.errors import Stopped, UserError
+from grpo.learning.pair_exam import examine_pairs
 from grpo.metrics import FLOPS
 from grpo.model.load import check_scorable, load_scorer, load_tokenizer
 from grpo.recipe.stages import RewardModel
-from grpo.stages.logbook import Logbook
-from grpo.stages.pair_exam import examine_pairs
-from grpo.stages.pairs import shown
-from grpo.stages.trained import Trained
-from grpo.stages.workbench import Workbench
 from grpo.timing import Stopwatch
 from grpo.train.flops import WITH_BACKWARD, ForwardCost
 from grpo.train.preference import Course, Pair, PairTrainer
 from grpo.train.update import NotFinite
+from grpo.workbench.logbook import Logbook
+from grpo.workbench.pairs import shown
+from grpo.workbench.trained import Trained
+from grpo.workbench.workbench import Workbench
 from grpo_data.mixture import Stream
 from grpo_data.preferences import Preference
 from grpo_rewards.reward_model import room

@@ -8,17 +8,17 @@ from pathlib import Path
 
 from grpo.checkpoint.signals import StopRequest
 from grpo.errors import Stopped
+from grpo.learning.draws import draws
+from grpo.learning.learner import Learner
+from grpo.learning.lesson import Teacher
 from grpo.recipe.stages import Rl
 from grpo.rollout.shelf import RolloutShelf
 from grpo.rollout.statistics import domain_metrics, rollout_metrics
-from grpo.stages.draws import draws
-from grpo.stages.exam import Exam
-from grpo.stages.learner import Learner
-from grpo.stages.lesson import Teacher
-from grpo.stages.logbook import Logbook
-from grpo.stages.parity import ParityCheck
-from grpo.stages.workbench import Workbench
 from grpo.timing import Stopwatch
+from grpo.workbench.exam import Exam
+from grpo.workbench.logbook import Logbook
+from grpo.workbench.parity import ParityCheck
+from grpo.workbench.workbench import Workbench
 
 
 def run_rl(stage: Rl, bench: Workbench, parent: Path, last_step: int) -> Path:

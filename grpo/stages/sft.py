@@ -8,11 +8,11 @@ from pathlib import Path
 
 from grpo.checkpoint.signals import StopRequest
 from grpo.errors import Stopped
+from grpo.learning.tuning import Tuning
 from grpo.recipe.stages import Sft
-from grpo.stages.logbook import Logbook
-from grpo.stages.tuning import Tuning
-from grpo.stages.workbench import Workbench
 from grpo.timing import Stopwatch
+from grpo.workbench.logbook import Logbook
+from grpo.workbench.workbench import Workbench
 from grpo_data.mixture import Stream
 
 

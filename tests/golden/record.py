@@ -13,16 +13,16 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
+from grpo.learning.learner import Learner
+from grpo.learning.lesson import Teacher
 from grpo.model.load import base_folder
 from grpo.pipeline import run
 from grpo.recipe.load import load_recipe
 from grpo.recipe.schema import Recipe
 from grpo.rollout.record import read_rollout
-from grpo.stages.learner import Learner
-from grpo.stages.lesson import Teacher
-from grpo.stages.run_directory import RunDirectory
-from grpo.stages.workbench import Workbench
+from grpo.run.run_directory import RunDirectory
 from grpo.types import Rollout
+from grpo.workbench.workbench import Workbench
 
 HERE = Path(__file__).parent
 NUMBERS = HERE / "numbers.json"

@@ -1,0 +1,1 @@
+"""What the training stages learn: lessons of rollouts, transcripts, documents and pairs."""

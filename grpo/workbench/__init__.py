@@ -1,0 +1,1 @@
+"""What the stages of a run share: engine, problems, scorers, log, questions before training."""
