@@ -74,6 +74,16 @@ def test_a_sound_recipe_breaks_no_rule_and_earns_no_warning() -> None:
             "does not go with model.gradient_checkpointing",
         ),
         (
+            recipe({"share_prompts": True, "mtp_weight": 0.1}),
+            "zero.mtp_weight",
+            "does not go with share_prompts",
+        ),
+        (
+            recipe({"share_prompts": True}, model={"path": "m", "attention": "eager"}),
+            "zero.share_prompts",
+            "needs model.attention sdpa",
+        ),
+        (
             recipe({}, sft(), data={"path": "tiny:all", "held_out": 0.2}),
             "cold.data.config",
             "about problems that data.held_out 0.2 keeps apart, of which the generator leaves out "

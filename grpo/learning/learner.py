@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+from transformers import PreTrainedModel
+
 from grpo.checkpoint.weights import save_weights
 from grpo.errors import UserError
 from grpo.learning.lesson import Lesson, objective_of
 from grpo.metrics import FLOPS
 from grpo.model.load import load_model, load_tokenizer
+from grpo.model.sharing import share_prompts
 from grpo.objective import Stats, merge_stats
 from grpo.recipe.stages import Rl
 from grpo.rollout.statistics import token_count, token_counts
@@ -36,7 +39,7 @@ class Learner(Trained):
         self._objective = objective_of(stage)
         check_replay(stage, self.checkpoint)
         self.tokenizer = load_tokenizer(bench.model, self.checkpoint)
-        model = load_model(bench.model, self.checkpoint)
+        model = self._model(self.checkpoint)
         mtp = open_draft(stage, model, self.checkpoint)
         side = SideLosses(stage.mtp_weight, stage.balance, stage.mtp_detach, stage.expert_balance)
         self.policy = Policy(
@@ -98,7 +101,11 @@ class Learner(Trained):
     def _open_reference(self, folder: Path) -> Reference | None:
         if self._stage.objective.beta == 0:
             return None
-        return Reference(load_model(self.bench.model, folder), self.bench.accelerator)
+        return Reference(self._model(folder), self.bench.accelerator)
+
+    def _model(self, folder: Path) -> PreTrainedModel:
+        model = load_model(self.bench.model, folder)
+        return share_prompts(model) if self._stage.share_prompts else model
 
     def _update(
         self, rollout: Rollout, lesson: Lesson, number: int, rows: tuple[int, ...]

@@ -183,7 +183,8 @@ class Teacher:
         self, prompts: list[tuple[int, ...]], completions: list[Completion]
     ) -> Sequences:
         experts = experts_of(self._stage, completions)
-        return Sequences(prompts, [c.token_ids for c in completions], experts=experts)
+        drawn = [c.token_ids for c in completions]
+        return Sequences(prompts, drawn, experts=experts, shared=self._stage.share_prompts)
 
     def _score(self, module: torch.nn.Module, sequences: Sequences) -> Tensor:
         return score(

@@ -16,6 +16,7 @@ from grpo.recipe.recomputed import recomputed_faults
 from grpo.recipe.replay import replay_faults
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Architecture, Data, Llama
+from grpo.recipe.sharing import sharing_faults
 from grpo.recipe.stages import (
     AnyStage,
     Distill,
@@ -281,6 +282,7 @@ RULES: tuple[Check, ...] = (
     _enough_groups,
     _paid,
     replay_faults,
+    sharing_faults,
     process_faults,
     drawing_faults,
     _something_held_out,

@@ -146,6 +146,9 @@ class Rl(Stage):
     minibatches: int = knob(1, "optimizer steps a pass over the rollout (R1: 16 a 8,192)", ge=1)
     epochs: int = knob(1, "passes over each rollout (R1: 1)", ge=1)
     tokens_per_microbatch: int = knob(8192, "padded tokens in one forward and backward", ge=16)
+    share_prompts: bool = knob(
+        False, "the trainer reads a prompt once for all its completions in a micro-batch"
+    )
     sampling: Sampling = Sampling(max_tokens=1024)
     objective: Objective = Objective()
     optimizer: Optimizer = Optimizer(lr=3e-6)

@@ -115,7 +115,7 @@ class Policy:
         if not self.watch.routers:
             return nullcontext()
         counts = bool(mask_BT.any())
-        is_packed = counts and inputs.positions_RS is not None
+        is_packed = counts and inputs.positions_RS is not None and inputs.pieces_BM is None
         return self.watch.watching(inputs.real_RS & counts, inputs.lengths if is_packed else None)
 
     def settle_load(self, gamma: float) -> Tensor | None:

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from grpo.model.mtp import Mtp
 from grpo.model.replay import RouterReplay
+from grpo.model.sharing import table_of
 from grpo.objective import Side, chunked_kl, chunked_logprobs
 from grpo.train.flops import ForwardCost, Spent
 from grpo.train.sequences import Inputs
@@ -109,6 +110,8 @@ class ScoredLM(nn.Module):
         backbone = getattr(self.model, self.model.base_model_prefix)
         # Positions only where they say something: given any, transformers looks for packed rows.
         told = {} if inputs.positions_RS is None else {"position_ids": inputs.positions_RS}
+        if inputs.pieces_BM is not None:
+            told["attention_mask"] = table_of(inputs.pieces_BM)
         again = self.model.is_gradient_checkpointing and torch.is_grad_enabled()
         with self.replay.given(inputs.experts_RSLK, until_next=again):
             hidden_RSD: Tensor = backbone(
@@ -173,7 +176,11 @@ class ScoredLM(nn.Module):
 def _states(hidden_RSD: Tensor, inputs: Inputs, mask_BT: Tensor, ahead: int) -> Tensor:
     """The states that stand `ahead` tokens before those of the mask, in its order."""
     owner_N, column_N = mask_BT.nonzero(as_tuple=True)
-    return hidden_RSD[inputs.row_B[owner_N], inputs.first_B[owner_N] + column_N - ahead]
+    # The state before a completion is its prompt's last, wherever that stands.
+    place_N = torch.where(
+        column_N == 0, inputs.before_B[owner_N] + 1, inputs.first_B[owner_N] + column_N
+    )
+    return hidden_RSD[inputs.row_B[owner_N], place_N - ahead]
 
 
 def _spread(values_N: Tensor, mask_BT: Tensor) -> Tensor:

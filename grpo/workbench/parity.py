@@ -26,6 +26,7 @@ class ParityCheck:
     ) -> None:
         self._stage, self._bench, self._policy, self._sampler = stage, bench, policy, sampler
         self._knobs = bench.recipe.sampler.parity
+        self._shared = isinstance(stage, Rl) and stage.share_prompts
         self._dtype = max(bench.model.dtype, sampler.dtype, key=DTYPES.index)
 
     def check(self, rollout: Rollout) -> dict[str, float]:
@@ -35,7 +36,7 @@ class ParityCheck:
         completions = self._fresh(rollout, prompts)
         logprobs_BT = score(
             self._policy.module,
-            Sequences(prompts, [c.token_ids for c in completions]),
+            Sequences(prompts, [c.token_ids for c in completions], shared=self._shared),
             temperature=self._stage.sampling.temperature,
             budget=self._stage.tokens_per_microbatch,
             device=self._bench.accelerator.device,
