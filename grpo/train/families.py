@@ -5,21 +5,21 @@ from itertools import accumulate, groupby
 from typing import NamedTuple
 
 Ids = Sequence[int]
-Family = list[int]
+Family = Sequence[int]
 """Completions of one prompt by their number."""
 
 LAID_OUT = 2
 """How many times the budget attention may lay out: prompts once a completion, and padding."""
 
 
-def families(prompts: Sequence[Ids], lengths: Sequence[int], budget: int) -> list[list[Family]]:
+def families(prompts: Sequence[Ids], lengths: Sequence[int], budget: int) -> list[list[list[int]]]:
     """Micro-batches of families, the longest sequences first, in each at most `budget` tokens with
     prompts counted once, and at most twice as many as attention lays them out.
 
     `lengths` are of prompt and completion together. A family beyond the budget goes on in the next
     micro-batch, with its prompt once more; a sequence beyond it has one of its own.
     """
-    groups: list[list[Family]] = []
+    groups: list[list[list[int]]] = []
     room, longest = 0, 0
     for number in _longest_first(prompts, lengths):
         prompt, length = prompts[number], lengths[number]
