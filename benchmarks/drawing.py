@@ -25,7 +25,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from step_time import machine
+from step.place import place
 
 TRUNCATED = "stages.zero.objective.correction=truncate"
 WAYS: Mapping[str, tuple[str, ...]] = {
@@ -81,7 +81,7 @@ def main(
     Console(highlight=False).print(table(runs))
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
-        document = {"machine": machine(), "threads": threads, "recipe": text, "runs": runs}
+        document = {"place": place(), "threads": threads, "recipe": text, "runs": runs}
         out.write_text(json.dumps(document, indent=1))
 
 

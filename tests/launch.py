@@ -109,6 +109,21 @@ def studying(step: str, name: str) -> None:
     before(Accelerator, "clip_grad_norm_", lambda *_: second and strike(name))
 
 
+def reading(step: str, name: str) -> None:
+    """In the optimizer step `step` of a pretrain stage: its gradient is there."""
+    from torch.nn import utils
+
+    from grpo.stages.pretrain import Pretraining
+
+    here = []
+
+    def arm(pretraining: Any) -> None:
+        here[:] = [True] * (pretraining.step == int(step))
+
+    before(Pretraining, "learn", arm)
+    before(utils, "clip_grad_norm_", lambda *_: here and strike(name))
+
+
 def tuning(step: str, name: str) -> None:
     """In the optimizer step `step` of an sft stage: its gradient is there, the step not taken."""
     from accelerate import Accelerator
@@ -200,6 +215,7 @@ FAULTS: dict[str, Callable[..., None]] = {
     "evaluating": evaluating,
     "updating": updating,
     "studying": studying,
+    "reading": reading,
     "tuning": tuning,
     "preferring": preferring,
     "saving": saving,

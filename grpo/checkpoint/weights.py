@@ -21,6 +21,8 @@ from grpo.errors import UserError
 
 _SINGLE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
+# Kept by transformers with a tokenizer's own settings: a resumed run would save other bytes.
+_HOW_LOADED = ("is_local", "local_files_only")
 
 
 def save_weights(
@@ -48,6 +50,8 @@ def save_weights(
     honest = copy.deepcopy(config)
     honest.dtype = _main_dtype(tensors)
     honest.save_pretrained(folder)
+    for key in _HOW_LOADED:
+        tokenizer.init_kwargs.pop(key, None)
     tokenizer.save_pretrained(folder)
     if generation_config is not None:
         generation_config.save_pretrained(folder)
