@@ -35,19 +35,22 @@ def main(
     name: Annotated[str, typer.Argument(help="A pair of step/pairs.py.")] = "tiny-float32",
     steps: Annotated[int, typer.Option(help="Measured steps a side.")] = 5,
     warmup: Annotated[int, typer.Option(help="Steps before them.")] = 1,
-    prompts: int = 8,
+    prompts: Annotated[int | None, typer.Option(help="None: the pair's.")] = None,
     group: int = 8,
     max_tokens: int = 128,
     ends: Annotated[bool | None, typer.Option(help="May completions end before that?")] = None,
     lively: Annotated[bool, typer.Option(help="A reward by which no group is dead.")] = True,
     apart: Annotated[bool, typer.Option(help="One side after the other, without halts.")] = False,
     only: Annotated[str | None, typer.Option(help="ours or trl: one side alone.")] = None,
+    processes: Annotated[int | None, typer.Option(help="A side; None: the pair's.")] = None,
     our: Annotated[list[str] | None, typer.Option(help="KEY=VALUE of our recipe.")] = None,
     trl: Annotated[list[str] | None, typer.Option(help="KEY=VALUE of GRPOConfig.")] = None,
     out: Annotated[Path | None, typer.Option(help="The JSON file.")] = None,
 ) -> None:
     """Measure a pair, print the table, file every step."""
-    sizes = {"prompts": prompts, "group": group, "max_tokens": max_tokens, "steps": steps + warmup}
+    sizes = {"group": group, "max_tokens": max_tokens, "steps": steps + warmup}
+    sizes |= {} if prompts is None else {"prompts": prompts}
+    sizes |= {} if processes is None else {"processes": processes}
     asked = {
         side: _told(spec, {"ours": our, "trl": trl}[side] or [], lively)
         for side, spec in sides(name, **sizes).items()

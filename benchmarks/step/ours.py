@@ -1,24 +1,27 @@
 """Our side: a recipe's RL stage, held at a gate before each step."""
 
-import tempfile
 import time
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from step.peak import gpu_peak_bytes, peak_bytes, settle
+from step.ranks import start_others
 from step.spec import Spec, Step, our_problems
 
 
-def serve(pipe: Connection, spec: Spec, folder: Path) -> None:
-    """Run; before each step wait for a word on `pipe`, after it send a Step."""
+def serve(pipe: Connection | None, spec: Spec, folder: Path) -> None:
+    """Run in `folder`/ours; before each step wait for a word on `pipe`, after it send a Step.
+    Without one, run along with the process that has it."""
+    if pipe is not None:
+        start_others(serve, spec, folder)
     from grpo.pipeline import run
     from grpo.recipe.load import parse_recipe
 
-    _hold(pipe, spec)
+    if pipe is not None:
+        _hold(pipe, spec)
     knobs = [f"{key}={value}" for key, value in spec.knobs.items()]
-    with tempfile.TemporaryDirectory() as place:
-        run(parse_recipe(recipe(spec, our_problems(folder)), overrides=knobs), Path(place) / "run")
+    run(parse_recipe(recipe(spec, our_problems(folder)), overrides=knobs), folder / "ours")
 
 
 def _hold(pipe: Connection, spec: Spec) -> None:

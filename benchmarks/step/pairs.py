@@ -24,6 +24,7 @@ class Setting:
 
     dtype: str = "float32"
     knobs: Mapping[str, str] = field(default_factory=dict)
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,22 @@ class Pair:
     ends: bool = False
 
 
-# Caches that hold 8 x 8 completions of 128 tokens, and prompts of as many again.
+# Caches that hold the completions of 128 tokens, and prompts of as many again.
 MODELS = {
     "tiny": Spec("data/models/tiny-base", "tiny:all", kv_cache_gib=0.25),
-    "smollm2": Spec("models/smollm2-135m", "tiny:all", kv_cache_gib=1.0),
+    # A quarter of the tiny base's completions: a step takes half a minute on two cores.
+    "smollm2": Spec("models/smollm2-135m", "tiny:all", prompts=2, kv_cache_gib=0.25),
 }
+
+OUR_BEST = Setting(FASTEST, {"sampler.enforce_eager": "false", "stages.zero.share_prompts": "true"})
+THEIR_BEST = Setting(FASTEST)
 
 PAIRS = {
     "tiny-float32": Pair(),
-    "tiny-best": Pair(ours=Setting(FASTEST), trl=Setting(FASTEST)),
-    "tiny-ends": Pair(ours=Setting(FASTEST), trl=Setting(FASTEST), ends=True),
+    "tiny-best": Pair(ours=OUR_BEST, trl=THEIR_BEST),
+    "tiny-ends": Pair(ours=OUR_BEST, trl=THEIR_BEST, ends=True),
     "smollm2-float32": Pair(),
-    "smollm2-best": Pair(ours=Setting(FASTEST), trl=Setting(FASTEST)),
+    "smollm2-best": Pair(ours=OUR_BEST, trl=THEIR_BEST),
 }
 """By name: MODEL-WHAT."""
 
@@ -59,9 +64,15 @@ def sides(name: str, **changes: Any) -> dict[str, Spec]:
     """The specs of a pair's sides; `changes` are of both (steps, prompts, ...)."""
     pair, model = PAIRS[name], MODELS[name.partition("-")[0]]
     return {
-        side: replace(model, dtype=_held_in(setting.dtype), knobs=setting.knobs, **changes)
+        side: replace(model, **_held(setting) | changes)
         for side, setting in (("ours", pair.ours), ("trl", pair.trl))
     }
+
+
+def _held(setting: Setting) -> dict[str, Any]:
+    return {
+        "dtype": _held_in(setting.dtype), "knobs": setting.knobs, "processes": setting.processes,
+    }  # fmt: skip
 
 
 def _held_in(dtype: str) -> str:

@@ -18,7 +18,8 @@ LIVELY = {**REWARDS, SPREAD: 0.1}
 
 @dataclass(frozen=True)
 class Spec:
-    """GRPO steps of one side: `prompts` x `group` completions of up to `max_tokens`, one update.
+    """GRPO steps of one side: `prompts` x `group` completions of up to `max_tokens`, one update,
+    by `processes` together.
 
     `knobs` are more of the recipe's keys (ours), or of GRPOConfig's (TRL's).
 
@@ -36,6 +37,7 @@ class Spec:
     lr: float = 1e-6
     seed: int = 0
     threads: int = 0
+    processes: int = 1
     kv_cache_gib: float = 1.0
     rewards: Mapping[str, float] = field(default_factory=lambda: LIVELY)
     knobs: Mapping[str, str] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from step.peak import gpu_peak_bytes, peak_bytes, settle
+from step.ranks import start_others
 from step.spec import Spec, Step, reward_functions, their_problems
 
 PARTS = {
@@ -24,8 +25,11 @@ PARTS = {
 }
 
 
-def serve(pipe: Connection, spec: Spec, folder: Path) -> None:
-    """Train; before each step wait for a word on `pipe`, after it send a Step."""
+def serve(pipe: Connection | None, spec: Spec, folder: Path) -> None:
+    """Train; before each step wait for a word on `pipe`, after it send a Step. Without one, train
+    along with the process that has it."""
+    if pipe is not None:
+        start_others(serve, spec, folder)
     import torch
 
     if spec.threads:
@@ -37,7 +41,8 @@ def serve(pipe: Connection, spec: Spec, folder: Path) -> None:
         if trainer.use_vllm:
             engine = trainer.vllm_generation
             engine.sync_weights = clock.timed(engine.sync_weights, "sync")
-        trainer.add_callback(_gate(pipe, spec, trainer, clock))
+        if pipe is not None:
+            trainer.add_callback(_gate(pipe, spec, trainer, clock))
         trainer.train()
 
 
@@ -124,7 +129,7 @@ def _config(spec: Spec, place: str) -> dict[str, Any]:
     return {
         "output_dir": place,
         "seed": spec.seed,
-        "per_device_train_batch_size": spec.prompts * spec.group,
+        "per_device_train_batch_size": spec.prompts * spec.group // spec.processes,
         "num_generations": spec.group,
         "max_completion_length": spec.max_tokens,
         "max_steps": spec.steps,
