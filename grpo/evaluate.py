@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from accelerate import Accelerator
 from rich.console import Console
@@ -23,13 +22,10 @@ from grpo.eval.benchmarks import chosen
 from grpo.eval.conduct import Evaluation, conduct, judging_of
 from grpo.eval.marker import ScorerOf
 from grpo.eval.protocol import Knobs
-from grpo.eval.row import Row
-from grpo.eval.shelf import Shelf
 from grpo.eval.sources import Loaded, data_root, load, own_file
 from grpo.eval.task import Task
 from grpo.machine import Machine, machine_of
 from grpo.model.load import base_folder, load_tokenizer
-from grpo.progress import Progress
 from grpo.recipe.load import recipe_above
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Data, Model, Prompt, SamplerConfig, Sampling
@@ -109,8 +105,7 @@ def carry_out(
     there = out or RESULTS / _name(called, evaluation)
     console = Console(highlight=False)
     console.print(Text(f"into {there}; the same command goes on with it"), soft_wrap=True)
-    with _Told(evaluation, there) as told:
-        results = conduct(there, evaluation, answerer, scorer_of, tell=told.tell)
+    results = conduct(there, evaluation, answerer, scorer_of, called="eval")
     write_result_page(there)
     show_results(results, there, console)
     return there
@@ -247,29 +242,3 @@ def _name(checkpoint: str, evaluation: Evaluation) -> str:
     words = (*path.parts[-4:-3], *path.parts[-2:]) if is_of_run else path.parts[-1:]
     digest = hashlib.sha256(json.dumps(evaluation.plan(), sort_keys=True).encode()).hexdigest()
     return "-".join((*(word.replace(":", "-") for word in words if word), digest[:8]))
-
-
-class _Told:
-    """The progress bar of an evaluation: samples judged, of all there are."""
-
-    def __init__(self, evaluation: Evaluation, folder: Path) -> None:
-        there = {row.key for row in Shelf(folder).rows() if row.outcome}
-        total = sum(len(task.problems) * task.k for task in evaluation.tasks)
-        self._bar = Progress("eval", min(len(there), total), total)
-        self._judged, self._right, self._cut = 0, 0, 0
-
-    def __enter__(self) -> "_Told":
-        self._bar.__enter__()
-        return self
-
-    def __exit__(self, *reason: Any) -> None:
-        self._bar.__exit__(*reason)
-
-    def tell(self, rows: Sequence[Row]) -> None:
-        """Count samples that were judged."""
-        for row in rows:
-            self._judged += 1
-            self._right += row.correct
-            self._cut += row.is_truncated
-            shares = {"right": self._right / self._judged, "cut off": self._cut / self._judged}
-            self._bar.advance(shares)

@@ -6,19 +6,21 @@ Who answers and who judges is the caller's to open and to close.
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from grpo.eval.answerer import Answerer
-from grpo.eval.examine import examine
+from grpo.eval.examine import Tell, examine
 from grpo.eval.marker import ScorerOf
 from grpo.eval.result import PLAN, claim, write_results
 from grpo.eval.row import Row
 from grpo.eval.score import scored
 from grpo.eval.shelf import Shelf
 from grpo.eval.task import Task
+from grpo.eval.told import telling
 from grpo.recipe.sections import Runtime, Sampling
 from grpo.versions import versions
 
@@ -69,12 +71,13 @@ def conduct(
     answerer: Answerer,
     scorer_of: ScorerOf,
     *,
-    tell: Callable[[Sequence[Row]], None] = lambda rows: None,
+    called: str | None = None,
     anew: bool = False,
 ) -> dict[str, Any]:
     """Run `evaluation` in `folder`, or go on with what is there; the results as written.
 
-    `anew` clears a folder that holds another plan instead of refusing it. Raises UserError for
+    What is `called` something says so how far it is. `anew` clears a folder that holds another plan
+    instead of refusing it. Raises UserError for
     such a folder, for a question that cannot be put, and what rewards raise; samples that were
     drawn are kept then.
     """
@@ -82,8 +85,10 @@ def conduct(
         shutil.rmtree(folder)
     claim(folder, evaluation.plan())
     shelf = Shelf(folder)
-    kept, started = {row.key for row in shelf.rows()}, time.monotonic()
-    rows = examine(evaluation.tasks, answerer, scorer_of, evaluation.seed, shelf, tell)
+    there, started = shelf.rows(), time.monotonic()
+    kept = {row.key for row in there}
+    with _told(called, evaluation, there) as tell:
+        rows = examine(evaluation.tasks, answerer, scorer_of, evaluation.seed, shelf, tell)
     seconds = time.monotonic() - started
     shelf.bind(rows)
     fresh = sum(row.tokens for row in rows if row.key not in kept)
@@ -96,6 +101,15 @@ def conduct(
     }
     write_results(folder, results)
     return results
+
+
+def _told(
+    called: str | None, evaluation: Evaluation, there: Sequence[Row]
+) -> AbstractContextManager[Tell]:
+    if called is None:
+        return nullcontext(lambda rows: None)
+    total = sum(len(task.problems) * task.k for task in evaluation.tasks)
+    return telling(called, len({row.key for row in there if row.outcome}), total)
 
 
 def results_of(evaluation: Evaluation, rows: Sequence[Row]) -> dict[str, Any]:

@@ -17,6 +17,9 @@ from grpo.eval.task import Task
 from grpo.sampler.seeds import request_seed
 from grpo_data.problem import Problem
 
+Tell = Callable[[Sequence[Row]], None]
+"""What hears of samples as they are judged."""
+
 
 def examine(
     tasks: Sequence[Task],
@@ -24,7 +27,7 @@ def examine(
     scorer_of: ScorerOf,
     seed: int,
     shelf: Shelf | None = None,
-    tell: Callable[[Sequence[Row]], None] = lambda rows: None,
+    tell: Tell = lambda rows: None,
 ) -> list[Row]:
     """All samples of `tasks`, judged, in the tasks' order.
 

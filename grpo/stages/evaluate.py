@@ -34,7 +34,7 @@ def run_evaluate(stage: Evaluate, bench: Workbench, checkpoint: Path) -> None:
     )
     if bench.accelerator.is_main_process:
         folder = bench.run.evaluation(stage.name)
-        conduct(folder, evaluation, answerer, bench.scorer, anew=True)
+        conduct(folder, evaluation, answerer, bench.scorer, called=stage.name, anew=True)
         if stage.against:
             count_wins(folder, bench.run.evaluation(stage.against), bench.scorer)
     else:
