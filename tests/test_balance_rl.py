@@ -27,7 +27,8 @@ pytestmark = pytest.mark.slow
 
 KNOBS = (
     "sampler.engine=plain", "stages.zero.router_bias=decay", "stages.zero.bias_speed=0.01",
-    "stages.zero.balance=0.001", "stages.zero.expert_balance=0.002",
+    "stages.zero.share_prompts=false", "stages.zero.balance=0.001",
+    "stages.zero.expert_balance=0.002",
 )  # fmt: skip
 
 
