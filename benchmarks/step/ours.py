@@ -44,8 +44,8 @@ def _hold(pipe: Connection, spec: Spec) -> None:
         write(logbook, step, metrics)
         settle()
         pipe.send(_step(time.perf_counter() - began[0], metrics, spec))
-        if step + 1 < spec.steps:
-            wait()
+        # Behind the last step too: what ends a run would slow the other side's last step.
+        wait()
 
     Logbook.__enter__, Logbook.write = waiting_enter, telling_write  # type: ignore[method-assign]
 

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -45,7 +46,9 @@ class Side:
         return found
 
     def end(self) -> None:
-        """Wait for its end."""
+        """Let it end, and wait for that."""
+        with suppress(OSError):
+            self.go()
         self._process.join()
 
 
