@@ -5,6 +5,7 @@ is not made again. `python benchmarks/speed_page.py` puts table and picture into
 
     python benchmarks/learning.py                  # 3 seeds
     python benchmarks/learning.py --seeds 1 --steps 20
+    python benchmarks/learning.py --only trl --threads 1    # beside another, with a core for each
     python benchmarks/learning.py --pair tiny-best --out runs/bench/learning-best
 """
 
@@ -37,13 +38,17 @@ def main(
     steps: int = 80,
     pair: Annotated[str, typer.Option(help="The sides' settings, of step/pairs.py.")] = TINY,
     out: Annotated[Path, typer.Option(help="A folder for the files.")] = OUT / "learning",
+    only: Annotated[str | None, typer.Option(help="ours or trl: one side alone.")] = None,
+    threads: Annotated[int, typer.Option(help="A side's; 0: one a core.")] = 0,
 ) -> None:
     """Train what is not trained yet, and say whether the sides differ."""
     runs: dict[str, list[dict[str, Any]]] = {"ours": [], "trl": []}
     for seed in range(seeds):
-        for side, spec in sides(pair, **RECIPE, seed=seed, steps=steps).items():
-            runs[side].append(learnt(side, spec, out / f"{side}-{seed}.json"))
-    show(runs)
+        for side, spec in sides(pair, **RECIPE, seed=seed, steps=steps, threads=threads).items():
+            if only in (None, side):
+                runs[side].append(learnt(side, spec, out / f"{side}-{seed}.json"))
+    if only is None:
+        show(runs)
 
 
 def learnt(side: str, spec: Spec, path: Path) -> dict[str, Any]:

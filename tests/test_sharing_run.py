@@ -5,9 +5,6 @@ from pathlib import Path
 import pytest
 import tiny_run
 
-from grpo.errors import UserError
-from grpo.recipe.load import parse_recipe
-
 pytestmark = pytest.mark.slow
 
 SHARED = (*tiny_run.PLAIN, "stages.zero.share_prompts=true")
@@ -22,11 +19,3 @@ def test_the_first_steps_are_those_of_a_run_without(tmp_path: Path) -> None:
     for name in CLOSE:
         # Adam's first step is as long as the rate whatever the gradient, noise included.
         assert ours[name] == pytest.approx(theirs[name], rel=0.02, abs=2e-5), name
-
-
-def test_losses_of_a_whole_sequence_are_refused_before_anything_runs() -> None:
-    words = ("stages.zero.share_prompts=true", "stages.zero.mtp_weight=0.1")
-    with pytest.raises(
-        UserError, match=r"stages\.zero\.mtp_weight.*does not go with share_prompts"
-    ):
-        parse_recipe(tiny_run.RECIPE, overrides=words)

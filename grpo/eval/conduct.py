@@ -77,9 +77,8 @@ def conduct(
     """Run `evaluation` in `folder`, or go on with what is there; the results as written.
 
     What is `called` something says so how far it is. `anew` clears a folder that holds another plan
-    instead of refusing it. Raises UserError for
-    such a folder, for a question that cannot be put, and what rewards raise; samples that were
-    drawn are kept then.
+    instead of refusing it. Raises UserError for such a folder, for a question that cannot be put,
+    and what rewards raise; samples that were drawn are kept then.
     """
     if anew and _is_another(folder, evaluation):
         shutil.rmtree(folder)

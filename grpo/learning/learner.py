@@ -10,15 +10,13 @@ from grpo.learning.lesson import Lesson, objective_of
 from grpo.metrics import FLOPS
 from grpo.model.load import load_model, load_tokenizer
 from grpo.model.sharing import share_prompts
-from grpo.objective import Stats, merge_stats
 from grpo.recipe.stages import Rl
 from grpo.rollout.statistics import token_count, token_counts
-from grpo.train.distributed import global_means
 from grpo.train.flops import over_all
 from grpo.train.optim import bias_speed, learning_rate, set_learning_rate
 from grpo.train.policy import Policy, Reference
 from grpo.train.side import SideLosses
-from grpo.train.update import NotFinite, Update, update
+from grpo.train.update import NotFinite, Update, summary, update
 from grpo.types import Rollout
 from grpo.workbench.drafts import open_draft
 from grpo.workbench.load import LoadLog
@@ -65,7 +63,7 @@ class Learner(Trained):
         done = [self._update(rollout, lesson, n, rows) for n, rows in enumerate(minibatches)]
         metrics = self._load.write(rollout.step, [one.load_LE for one in done])
         metrics["num_updates"] = float(len(done))
-        return metrics | lesson.metrics | self._summary(done)
+        return metrics | lesson.metrics | summary(self.policy, done)
 
     def _flops(self, rollout: Rollout) -> float:
         """FLOPs since the last step: drawing, the gate, scoring, the updates."""
@@ -131,12 +129,3 @@ class Learner(Trained):
                 f"that minibatch was not applied, the last good checkpoint is {self.checkpoint}; "
                 "a lower optimizer.lr or a smaller clip_high may help"
             ) from error
-
-    def _summary(self, done: list[Update]) -> dict[str, float]:
-        stats: Stats = merge_stats(one.stats for one in done)
-        return {
-            "loss": sum(one.loss for one in done) / len(done),
-            "grad_norm": sum(one.grad_norm for one in done) / len(done),
-            "learning_rate": self.policy.optimizer.param_groups[0]["lr"],
-            **global_means(self.bench.accelerator, stats),
-        }

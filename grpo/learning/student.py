@@ -10,17 +10,17 @@ from grpo.errors import UserError
 from grpo.metrics import FLOPS
 from grpo.model.load import load_model, load_tokenizer
 from grpo.model.vocabulary import check_vocabulary
-from grpo.objective import ObjectiveBatch, SftObjective, Stats, merge_stats
+from grpo.objective import ObjectiveBatch, SftObjective
 from grpo.recipe.stages import Distill
 from grpo.rollout.statistics import token_count, token_counts
-from grpo.train.distributed import Share, global_means
+from grpo.train.distributed import Share
 from grpo.train.flops import over_all
 from grpo.train.optim import bias_speed, learning_rate, set_learning_rate
 from grpo.train.policy import Policy
 from grpo.train.sequences import Sequences
 from grpo.train.side import SideLosses
 from grpo.train.teacher import Teacher
-from grpo.train.update import NotFinite, Update, update
+from grpo.train.update import NotFinite, Update, summary, update
 from grpo.types import Rollout
 from grpo.workbench.drafts import open_draft
 from grpo.workbench.load import LoadLog
@@ -63,10 +63,11 @@ class Student(Trained):
         self.tokens += token_count(rollout)
         done = [self._update(rollout, n, rows) for n, rows in enumerate(self._dealt(rollout))]
         metrics = self._load.write(rollout.step, [one.load_LE for one in done])
+        metrics |= summary(self.policy, done)
+        metrics.pop("nll")  # of what was drawn, from which nothing is learnt
         return metrics | {
             "num_tokens": float(self.tokens),
             "num_updates": float(len(done)),
-            **self._summary(done),
             FLOPS: self._flops(rollout),
         }
 
@@ -112,17 +113,6 @@ class Student(Trained):
                 f"that minibatch was not applied, the last good checkpoint is {self.checkpoint}; "
                 "a lower optimizer.lr may help"
             ) from error
-
-    def _summary(self, done: list[Update]) -> dict[str, float]:
-        stats: Stats = merge_stats(one.stats for one in done)
-        means = global_means(self.bench.accelerator, stats)
-        means.pop("nll")  # of what was drawn, from which nothing is learnt
-        return {
-            "loss": sum(one.loss for one in done) / len(done),
-            "grad_norm": sum(one.grad_norm for one in done) / len(done),
-            "learning_rate": self.policy.optimizer.param_groups[0]["lr"],
-            **means,
-        }
 
     def _flops(self, rollout: Rollout) -> float:
         """FLOPs since the last step: drawing, the gate, the teacher, the updates."""

@@ -6,7 +6,7 @@ micro-batches only bound memory: they change nothing but the order of additions.
 
 # B = completions, T = completion tokens
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from grpo.objective import Objective, ObjectiveBatch, Stat, Stats, merge_stats
+from grpo.train.distributed import global_means
 from grpo.train.policy import Policy
 from grpo.train.scored import Scores
 from grpo.train.sequences import Inputs, Sequences, order_of
@@ -80,6 +81,16 @@ def update(
     total = float(policy.accelerator.reduce(torch.stack(losses).sum()))
     norm = _step(policy, total, max_grad_norm)
     return Update(total, norm, merge_stats(stats), policy.settle_load(bias_speed))
+
+
+def summary(policy: Policy, done: Sequence[Update]) -> dict[str, float]:
+    """What the updates of a step did, as metrics: means over them, and over all processes."""
+    return {
+        "loss": sum(one.loss for one in done) / len(done),
+        "grad_norm": sum(one.grad_norm for one in done) / len(done),
+        "learning_rate": policy.optimizer.param_groups[0]["lr"],
+        **global_means(policy.accelerator, merge_stats(one.stats for one in done)),
+    }
 
 
 def _counted(batch: ObjectiveBatch) -> float:
