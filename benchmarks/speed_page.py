@@ -85,7 +85,10 @@ def _asked(run: Document) -> str:
 
 
 def _held(spec: Mapping[str, Any]) -> str:
-    return ", ".join([spec["dtype"], *(f"`{key}={value}`" for key, value in spec["knobs"].items())])
+    told = [f"`{key}={value}`" for key, value in spec["knobs"].items()]
+    told += [f"{spec['processes']} processes"] if spec["processes"] > 1 else []
+    told += ["freed memory kept"] if spec["keep_memory"] else []
+    return ", ".join([spec["dtype"], *told])
 
 
 def memory(document: Document) -> Iterator[str]:

@@ -25,6 +25,7 @@ from grpo.eval.protocol import Knobs
 from grpo.eval.sources import Loaded, data_root, load, own_file
 from grpo.eval.task import Task
 from grpo.machine import Machine, machine_of
+from grpo.memory import keep_freed_memory
 from grpo.model.load import base_folder, load_tokenizer
 from grpo.recipe.load import recipe_above
 from grpo.recipe.schema import Recipe
@@ -79,6 +80,8 @@ def evaluate_checkpoint(
     folder = base_folder(Model(path=checkpoint))
     run = recipe_above(folder)
     machine = machine_of(run, folder, **({"engine": engine} if engine else {})).changed(overrides)
+    if machine.runtime.keep_memory:
+        keep_freed_memory()
     use_threads(machine.runtime.threads)
     recipe = _recipe(run, machine, loaded, knobs.seed)
     bench = Workbench(recipe, RunDirectory(out or RESULTS), Accelerator())

@@ -11,6 +11,7 @@ from accelerate.utils import set_seed
 
 from grpo.checkpoint.atomic import atomic_write
 from grpo.errors import Stopped
+from grpo.memory import keep_freed_memory
 from grpo.recipe.dump import dump_recipe
 from grpo.recipe.schema import Recipe
 from grpo.report import write_report
@@ -35,6 +36,8 @@ def run(recipe: Recipe, run_dir: Path, asked: Asked = EVERYTHING) -> Path:
     `asked` narrows the run to a stage, begins anew at one, or ends training stages early. Raises
     UserError for a folder that holds another recipe's run, Stopped when the user asked to stop.
     """
+    if recipe.runtime.keep_memory:
+        keep_freed_memory()
     use_threads(recipe.runtime.threads)
     set_seed(recipe.seed)
     folder = RunDirectory(run_dir)

@@ -22,7 +22,15 @@ OURS = set(SOURCES)
 FLOORS = (
     {"grpo.errors"},
     # the ground: nouns and laws
-    {"grpo_data", "grpo.recipe", "grpo.objective", "grpo.timing", "grpo.versions", "grpo.threads"},
+    {
+        "grpo_data",
+        "grpo.recipe",
+        "grpo.objective",
+        "grpo.timing",
+        "grpo.versions",
+        "grpo.threads",
+        "grpo.memory",
+    },
     {"grpo_rewards", "grpo.checkpoint", "grpo.types"},
     {"grpo.model", "grpo.metrics", "grpo.progress", "grpo.track"},
     # the two engines, which do not know each other

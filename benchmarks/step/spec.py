@@ -21,7 +21,8 @@ class Spec:
     """GRPO steps of one side: `prompts` x `group` completions of up to `max_tokens`, one update,
     by `processes` together.
 
-    `knobs` are more of the recipe's keys (ours), or of GRPOConfig's (TRL's).
+    `knobs` are more of the recipe's keys (ours), or of GRPOConfig's (TRL's). With `keep_memory`
+    TRL's process keeps what its tensors give back; ours does by itself.
 
     >>> Spec("data/models/tiny-base", "tiny:all", prompts=8, group=8, max_tokens=128)
     """
@@ -38,6 +39,7 @@ class Spec:
     seed: int = 0
     threads: int = 0
     processes: int = 1
+    keep_memory: bool = False
     kv_cache_gib: float = 1.0
     rewards: Mapping[str, float] = field(default_factory=lambda: LIVELY)
     knobs: Mapping[str, str] = field(default_factory=dict)

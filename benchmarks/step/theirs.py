@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from grpo.memory import keep_freed_memory
 from step.peak import gpu_peak_bytes, peak_bytes, settle
 from step.ranks import start_others
 from step.spec import Spec, Step, reward_functions, their_problems
@@ -30,6 +31,8 @@ def serve(pipe: Connection | None, spec: Spec, folder: Path) -> None:
     along with the process that has it."""
     if pipe is not None:
         start_others(serve, spec, folder)
+    if spec.keep_memory:
+        keep_freed_memory()
     import torch
 
     if spec.threads:
