@@ -22,7 +22,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from step.learnt import verdict, verdict_rows
+from step.learnt import taken, verdict, verdict_rows
 from step.pairs import sides
 from step.place import place
 from step.spec import REWARDS, Spec
@@ -68,7 +68,7 @@ def show(runs: Mapping[str, list[dict[str, Any]]]) -> None:
     table = Table("mean reward", "ours", "TRL", "difference (95%)")
     for row in verdict_rows(runs):
         table.add_row(*row)
-    Console(highlight=False).print(table, verdict(runs))
+    Console(highlight=False).print(table, verdict(runs), taken(runs))
 
 
 if __name__ == "__main__":

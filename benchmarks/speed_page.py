@@ -19,7 +19,7 @@ import growth
 from memory import WANTED
 from scaling_tables import placed, table_lines
 from speed_picture import draw_curves, draw_steps
-from step.learnt import verdict, verdict_rows
+from step.learnt import taken, verdict, verdict_rows
 from step.pairs import PAIRS
 from step.place import where
 from step.summary import Line, line_of, lines
@@ -111,6 +111,7 @@ def growing(document: Document) -> Iterator[str]:
 def learning(learnt: Mapping[str, Sequence[Document]]) -> Iterator[str]:
     """Both sides' rewards, and the test."""
     yield from table_lines(("mean reward", "ours", "TRL", "difference (95%)"), verdict_rows(learnt))
+    yield f"\n{taken(learnt)}"
     yield f"\n{verdict(learnt)} {where(learnt['ours'][-1]['place'])}"
 
 

@@ -19,7 +19,7 @@ from scaling_tables import placed  # noqa: E402
 from step.baseline import compared, shares  # noqa: E402
 from step.endless import endless  # noqa: E402
 from step.fit import fit  # noqa: E402
-from step.learnt import difference, verdict  # noqa: E402
+from step.learnt import difference, taken, verdict  # noqa: E402
 from step.need import counted, needs  # noqa: E402
 from step.ratios import Ratio, ratio  # noqa: E402
 from step.spec import Spec, our_problems, their_problems, write_problems  # noqa: E402
@@ -172,6 +172,16 @@ def test_the_verdict_looks_at_the_end_too() -> None:
     assert "3 seeds a side: within noise" in verdict({"ours": ours, "trl": ours})
     assert "not within noise" in verdict({"ours": ours, "trl": side(0.1, 0.12, 0.14)})
     assert "no test" in verdict({"ours": ours[:1], "trl": ours[:1]})
+
+
+def test_training_times_leave_the_first_step_out() -> None:
+    def side(*seconds: float) -> list[dict[str, Any]]:
+        return [{"steps": [{"seconds": 99.0, "live": 1.0}, {"seconds": s, "live": 0.5}]}
+                for s in seconds]  # fmt: skip
+
+    said = taken({"ours": side(1.0, 2.0, 4.0), "trl": side(3.0, 8.0, 8.0)})
+    assert "2 s of ours and 8 s" in said
+    assert "3.00 times as long (2.00 to 4.00); 75% of the groups taught" in said
 
 
 def test_a_line_s_largest_miss_is_a_share() -> None:

@@ -90,5 +90,19 @@ def verdict(runs: Runs) -> str:
     )
 
 
+def taken(runs: Runs) -> str:
+    """What training took a side, its first step apart, in which compilers work."""
+    seconds = {s: [sum(step["seconds"] for step in run["steps"][1:]) for run in runs[s]]
+               for s in ("ours", "trl")}  # fmt: skip
+    times = [theirs / ours for ours, theirs in zip(seconds["ours"], seconds["trl"], strict=True)]
+    ours, trl = (statistics.median(of) for of in seconds.values())
+    live = statistics.fmean(step["live"] for run in runs["ours"] for step in run["steps"])
+    return (
+        f"Steps 2 to {len(runs['ours'][0]['steps'])} took {ours:.0f} s of ours and {trl:.0f} s of "
+        f"TRL's (medians over seeds), {statistics.median(times):.2f} times as long "
+        f"({min(times):.2f} to {max(times):.2f}); {live:.0%} of the groups taught."
+    )
+
+
 def _told(runs: Runs) -> list[Difference]:
     return differences(runs) if len(runs["ours"]) > 1 else []
