@@ -86,8 +86,8 @@ def _asked(run: Document) -> str:
 
 def _held(spec: Mapping[str, Any]) -> str:
     told = [f"`{key}={value}`" for key, value in spec["knobs"].items()]
-    told += [f"{spec['processes']} processes"] if spec["processes"] > 1 else []
-    told += ["freed memory kept"] if spec["keep_memory"] else []
+    told += [f"{spec['processes']} processes"] if spec.get("processes", 1) > 1 else []
+    told += ["freed memory kept"] if spec.get("keep_memory") else []
     return ", ".join([spec["dtype"], *told])
 
 

@@ -24,8 +24,7 @@ from grpo.eval.marker import ScorerOf
 from grpo.eval.protocol import Knobs
 from grpo.eval.sources import Loaded, data_root, load, own_file
 from grpo.eval.task import Task
-from grpo.machine import Machine, machine_of
-from grpo.memory import keep_freed_memory
+from grpo.machine import Machine, machine_of, prepare_process
 from grpo.model.load import base_folder, load_tokenizer
 from grpo.recipe.load import recipe_above
 from grpo.recipe.schema import Recipe
@@ -36,7 +35,6 @@ from grpo.report.result_page import write_result_page
 from grpo.run.identity import weights_hash
 from grpo.run.run_directory import RunDirectory
 from grpo.sampler import Sampler, open_sampler
-from grpo.threads import use_threads
 from grpo.workbench.posed import held_out, reasoned
 from grpo.workbench.workbench import Workbench
 
@@ -80,9 +78,7 @@ def evaluate_checkpoint(
     folder = base_folder(Model(path=checkpoint))
     run = recipe_above(folder)
     machine = machine_of(run, folder, **({"engine": engine} if engine else {})).changed(overrides)
-    if machine.runtime.keep_memory:
-        keep_freed_memory()
-    use_threads(machine.runtime.threads)
+    prepare_process(machine.runtime)
     recipe = _recipe(run, machine, loaded, knobs.seed)
     bench = Workbench(recipe, RunDirectory(out or RESULTS), Accelerator())
     with bench, ExitStack() as closing:

@@ -1,5 +1,5 @@
-"""What a model runs on, for verbs that have no recipe: a model, a sampler, a machine, each knob of
-theirs settable as in a recipe.
+"""What a model runs on: for verbs that have no recipe a model, a sampler, a machine, each knob of
+theirs settable as in a recipe; and for all of them how the process makes itself ready.
 """
 
 import json
@@ -11,11 +11,13 @@ import yaml
 from pydantic import ValidationError
 
 from grpo.errors import UserError
+from grpo.memory import keep_freed_memory
 from grpo.recipe.base import Section
 from grpo.recipe.near import did_you_mean
 from grpo.recipe.schema import Recipe
 from grpo.recipe.sections import Model, Runtime, SamplerConfig
 from grpo.sampler.preflight import model_dtype, read_config
+from grpo.threads import use_threads
 
 
 class Machine(Section):
@@ -58,6 +60,13 @@ def machine_of(run: Recipe | None, folder: Path, **sampler: Any) -> Machine:
         sampler=usual.model_copy(update={"max_model_len": window, **sampler}),
         **({"runtime": run.runtime} if run else {}),
     )
+
+
+def prepare_process(runtime: Runtime) -> None:
+    """Memory and threads of this process as `runtime` has them; before its first tensor."""
+    if runtime.keep_memory:
+        keep_freed_memory()
+    use_threads(runtime.threads)
 
 
 def _parts(word: str) -> tuple[str, str, Any]:

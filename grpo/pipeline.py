@@ -11,7 +11,7 @@ from accelerate.utils import set_seed
 
 from grpo.checkpoint.atomic import atomic_write
 from grpo.errors import Stopped
-from grpo.memory import keep_freed_memory
+from grpo.machine import prepare_process
 from grpo.recipe.dump import dump_recipe
 from grpo.recipe.schema import Recipe
 from grpo.report import write_report
@@ -21,7 +21,6 @@ from grpo.run.run_directory import RunDirectory
 from grpo.run.same_run import claim
 from grpo.run.work import Work
 from grpo.stages.dispatch import run_stage
-from grpo.threads import use_threads
 from grpo.train.distributed import processes
 from grpo.versions import versions
 from grpo.workbench.base import check_base
@@ -36,9 +35,7 @@ def run(recipe: Recipe, run_dir: Path, asked: Asked = EVERYTHING) -> Path:
     `asked` narrows the run to a stage, begins anew at one, or ends training stages early. Raises
     UserError for a folder that holds another recipe's run, Stopped when the user asked to stop.
     """
-    if recipe.runtime.keep_memory:
-        keep_freed_memory()
-    use_threads(recipe.runtime.threads)
+    prepare_process(recipe.runtime)
     set_seed(recipe.seed)
     folder = RunDirectory(run_dir)
     accelerator = processes()

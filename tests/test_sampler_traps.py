@@ -118,7 +118,7 @@ def test_stale_weights_are_caught(opened, policy):
 
 
 def test_a_prefix_cache_that_outlives_a_sync_is_caught(opened, policy, monkeypatch):
-    # Whole blocks of 128 tokens are kept: these prompts leave two each.
+    # Whole blocks of 32 tokens are kept: these prompts leave nine each.
     asked = tiny_moe.requests(8, low=300, high=301)
     sampler, trained = opened(), tiny_moe.model(1)
     gate(sampler, policy, asked)

@@ -204,6 +204,16 @@ def test_more_prompts_than_a_batch_holds_wait_their_turn(sampler, policy):
     assert gap(policy, asked, completions).max < 1e-4
 
 
+def test_a_group_reads_the_blocks_of_its_prompt_once(sampler):
+    from vllm import SamplingParams
+
+    llm, prompt = sampler._engine.llm, {"prompt_token_ids": [*range(8, 8 + 70)]}
+    with sampler._engine.sampling():
+        group = llm.generate([prompt] * 3, SamplingParams(max_tokens=2), use_tqdm=False)
+    # Two blocks of 32 tokens, in the very step in which the first of the group reads them.
+    assert [one.num_cached_tokens for one in group] == [0, 64, 64]
+
+
 def test_completions_that_outgrow_the_cache_start_again_unchanged(sampler, policy, monkeypatch):
     from vllm.v1.core.sched.scheduler import Scheduler
 
@@ -214,7 +224,7 @@ def test_completions_that_outgrow_the_cache_start_again_unchanged(sampler, polic
         return preempt(self, request, *arguments, **options)
 
     monkeypatch.setattr(Scheduler, "_preempt_request", counted)
-    # Each takes three blocks of 128 tokens and after its fifth token a fourth; about 50 there are.
+    # Each takes 12 blocks of 32 tokens and after its fifth token a 13th; about 200 there are.
     asked = tiny_moe.requests(32, seed=4, low=380, high=381)
     sampling = Sampling(temperature=0.7, max_tokens=12)
     together = sampler.sample(asked, sampling)

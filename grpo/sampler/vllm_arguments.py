@@ -9,6 +9,9 @@ from typing import Any
 from grpo.recipe.sections import SamplerConfig
 
 _BATCHED_TOKENS = 8192
+_CPU_BLOCK_TOKENS = 32
+"""The fewest that its attention takes. A group shares its prompt's full blocks alone, and in vLLM's
+own blocks of 128 few prompts fill one."""
 
 
 def engine_arguments(
@@ -37,12 +40,16 @@ def engine_arguments(
     if config.routed_experts:
         # vLLM keeps the choice beside the blocks of its prefix cache.
         arguments |= {"enable_return_routed_experts": True, "enable_prefix_caching": True}
-    return arguments | _memory(config, cpu=cpu)
+    return arguments | _cache(config, cpu=cpu)
 
 
-def _memory(config: SamplerConfig, *, cpu: bool) -> dict[str, Any]:
+def _cache(config: SamplerConfig, *, cpu: bool) -> dict[str, Any]:
     if not cpu:
         return {"gpu_memory_utilization": config.gpu_memory_utilization}
     # A prompt cut in two rewinds its request's generator, which a CPU generator cannot do.
     room = int(config.kv_cache_gib * 2**30)
-    return {"kv_cache_memory_bytes": room, "enable_chunked_prefill": False}
+    return {
+        "kv_cache_memory_bytes": room,
+        "block_size": _CPU_BLOCK_TOKENS,
+        "enable_chunked_prefill": False,
+    }
