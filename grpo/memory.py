@@ -11,7 +11,7 @@ def keep_freed_memory() -> bool:
     """Have this process keep what its tensors give back, and large ones lie on huge pages. False
     where it cannot, for it takes glibc. Before torch's first tensor, or pages stay small.
 
-    Else the kernel clears the pages of every micro-batch anew, which is a tenth of a step.
+    Else the kernel clears the pages of every micro-batch anew, which is a tenth of an update.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
