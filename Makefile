@@ -11,7 +11,7 @@ SMOLLM2 := models/smollm2-135m
 .PHONY: help demo test test-full check format smollm2 bench bench-learning clean
 
 help:
-	@echo "make demo     install, then R1-Zero on a tiny mixture of experts (about 15 minutes)"
+	@echo "make demo     install, then R1-Zero on a tiny mixture of experts (about 10 minutes)"
 	@echo "make test     install, then all tests"
 	@echo "make test-full  the exhaustive sets as well (about an hour)"
 	@echo "make check    format, lint, types, layers and the fast tests"
