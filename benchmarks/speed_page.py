@@ -22,6 +22,7 @@ from speed_picture import draw_curves, draw_steps
 from step.learnt import taken, verdict, verdict_rows
 from step.pairs import PAIRS
 from step.place import where
+from step.spec import Spec
 from step.summary import Line, line_of, lines
 from step_time import OUT, line_name, number
 
@@ -77,18 +78,18 @@ def _phases(run: Document) -> list[tuple[str, ...]]:
 
 def _asked(run: Document) -> str:
     """What both sides were asked for, and how each held the model."""
-    ours, trl = run["specs"]["ours"], run["specs"]["trl"]
+    ours, trl = (Spec(**run["specs"][side]) for side in ("ours", "trl"))
     ends = "the end token ends a completion" if run["ends"] else "none ends before"
-    size = f"{ours['prompts']} prompts x {ours['group']}, up to {ours['max_tokens']} tokens, {ends}"
+    size = f"{ours.prompts} prompts x {ours.group}, up to {ours.max_tokens} tokens, {ends}"
     steps = f"{len(run['steps']['ours']) - run['warmup']} steps a side after {run['warmup']}"
     return f"{size}; {steps}; ours {_held(ours)}, TRL {_held(trl)}"
 
 
-def _held(spec: Mapping[str, Any]) -> str:
-    told = [f"`{key}={value}`" for key, value in spec["knobs"].items()]
-    told += [f"{spec['processes']} processes"] if spec.get("processes", 1) > 1 else []
-    told += ["freed memory kept"] if spec.get("keep_memory") else []
-    return ", ".join([spec["dtype"], *told])
+def _held(spec: Spec) -> str:
+    told = [f"`{key}={value}`" for key, value in spec.knobs.items()]
+    told += [f"{spec.processes} processes"] if spec.processes > 1 else []
+    told += ["freed memory kept"] if spec.keep_memory else []
+    return ", ".join([spec.dtype, *told])
 
 
 def memory(document: Document) -> Iterator[str]:
