@@ -1,12 +1,16 @@
 """Evaluations in small: problems, tasks and an answerer that plays recorded completions back."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+import json
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from grpo.eval.answerer import Answer, Asked, Put
+from grpo.eval.marker import ScorerOf
 from grpo.eval.task import Marking, Task, marking
 from grpo.recipe.sections import Prompt
 from grpo_data.problem import Problem
+from grpo_rewards.workers import Scorer
 
 Reply = Callable[[str, int], str]
 """(the question as it was put, its seed) to the words of the answer."""
@@ -66,3 +70,19 @@ def doubling(put: str, seed: int) -> str:
     """The right answer to SUMS, boxed, but for "3 + 3", where the answer is 7."""
     number = int(put.split()[0])
     return f"so \\boxed{{{7 if number == 3 else 2 * number}}}"
+
+
+@contextmanager
+def kept_scorers() -> Iterator[ScorerOf]:
+    """A scorer for rewards, started once for equal ones."""
+    made: dict[str, Scorer] = {}
+
+    def scorer_of(rewards: Mapping[str, Any]) -> Scorer:
+        key = json.dumps(dict(rewards))
+        if key not in made:
+            made[key] = Scorer(rewards, workers=1)
+        return made[key]
+
+    yield scorer_of
+    for scorer in made.values():
+        scorer.close()
